@@ -1,0 +1,1 @@
+//! AMP boxes, the Compressed argument and the pickle scan, sans-IO.

@@ -1,0 +1,1 @@
+//! Game markup to ANSI, HTML and plain text.

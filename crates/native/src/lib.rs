@@ -1,0 +1,16 @@
+//! `portal._native`: every exported name is visible in this file.
+//!
+//! The boundary is small on purpose: `bytes`, `str`, `list`, `tuple` and `dict` cross it, no
+//! callbacks, no clock, no logging.
+
+mod amp;
+mod markup;
+mod telnet;
+
+use pyo3::prelude::*;
+
+/// The codecs of Portal.
+#[pymodule]
+mod _native {
+    use super::PyModule;
+}

@@ -1,0 +1,1 @@
+//! Telnet bytes to tokens and lines, and back, sans-IO.

@@ -1,0 +1,2 @@
+"""The codecs of Portal, compiled. Each part wraps one pure crate."""
+

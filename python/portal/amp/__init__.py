@@ -1,0 +1,1 @@
+"""AMP on a hub connection; knows no sessions."""

@@ -1,0 +1,1 @@
+"""The hub: every socket of the process, served by one task."""

@@ -1,0 +1,66 @@
+"""What one Portal counts: plain integers, so that counting costs next to nothing.
+
+Each counter is a field with its help text. Objects that count receive the `Metrics` of their
+Portal as an argument and add to its fields; whoever shows them reads `as_dict` or the help texts.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+
+
+def counter(text: str) -> int:
+    """Declare a counter that begins at zero; `text` is its help text."""
+    value: int = field(default=0, metadata={"help": text})
+    return value
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Every counter of one Portal, each from zero at its start."""
+
+    # hub
+    connections_accepted: int = counter("Sockets accepted on every listener.")
+    connections_lost: int = counter("Connections that ended, for whatever reason.")
+    connections_refused: int = counter("Sockets refused for a limit on connections.")
+    accept_pauses: int = counter("Pauses in accepting, for want of descriptors.")
+    slow_readers_cut: int = counter("Peers cut because they read too slowly.")
+    protocol_crashes: int = counter("Exceptions of protocol code that ended their connection.")
+    bytes_received: int = counter("Bytes read from every socket.")
+    bytes_sent: int = counter("Bytes written to every socket.")
+    # amp
+    amp_messages_received: int = counter("Boxes with a command received over AMP.")
+    amp_messages_sent: int = counter("Boxes with a command sent over AMP.")
+    amp_unknown_answers: int = counter("Answer boxes that nobody had asked for.")
+    amp_rejected_payloads: int = counter("Payloads that were not unpickled.")
+    amp_stand_in_payloads: int = counter("Payloads whose classes were replaced by stand-ins.")
+    amp_errors: int = counter("Responders that failed and were answered with an error.")
+    amp_http_requests: int = counter("HTTP requests turned away at the AMP port.")
+    amp_connections_refused: int = counter("AMP connections closed for a broken rule or secret.")
+    # sessions
+    sessions_opened: int = counter("Sessions that began.")
+    sessions_closed: int = counter("Sessions that ended.")
+    messages_in: int = counter("Messages from players taken in.")
+    messages_out: int = counter("Messages to players sent out.")
+    commands_throttled: int = counter("Commands dropped because a session sent too many.")
+    oob_throttled: int = counter("Out-of-band messages dropped because a session sent too many.")
+    lines_too_long: int = counter("Lines thrown away because they grew too long.")
+    negotiations_throttled: int = counter("Telnet negotiations ignored in a storm of them.")
+    inputs_held: int = counter("Messages kept while the Server was away.")
+    inputs_released: int = counter("Kept messages delivered to the next Server.")
+    inputs_refused: int = counter("Messages refused because a session had kept too many.")
+    inputs_uncertain: int = counter("Messages that a dying Server left unanswered.")
+    inputs_redelivered: int = counter("Uncertain messages sent again, flagged as such.")
+    http_on_telnet: int = counter("HTTP requests turned away at the telnet port.")
+    # lifecycle
+    server_starts: int = counter("Server processes started.")
+    server_connections: int = counter("Servers that completed their synchronisation.")
+    server_losses: int = counter("Server links lost without an order.")
+    server_reloads: int = counter("Reloads and resets ordered.")
+
+    def as_dict(self) -> dict[str, int]:
+        """Every counter by its name."""
+        return asdict(self)
+
+
+def help_texts() -> dict[str, str]:
+    """The help text of every counter by its name."""
+    return {entry.name: entry.metadata["help"] for entry in fields(Metrics)}

@@ -1,0 +1,1 @@
+"""One module is one way for a player to come in."""
