@@ -1,0 +1,74 @@
+"""The commands that the documents name exist, and each says what it does."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = {"setup", "demo", "test", "check", "bench", "wheel", "fuzz", "clean", "help"}
+PARTS = {"lint", "types", "layers", "rust"}  # of `make check`
+
+
+@pytest.fixture(scope="module")
+def makefile(root):
+    return (root / "Makefile").read_text()
+
+
+def test_help_lists_every_command(root):
+    text = subprocess.run(
+        ["make", "--no-print-directory"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[1] for line in text.splitlines()} == COMMANDS
+
+
+def test_every_goal_is_phony(makefile):
+    goals = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert goals == set(phony[1].split()) == COMMANDS | PARTS
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_documents_name_only_what_exists(root, page):
+    named = set(re.findall(r"\bmake ([a-z]+)\b", (root / page).read_text()))
+    assert named
+    assert named <= COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("PYTHON", "no-such-python", "error: no no-such-python: install CPython 3.11 or newer"),
+        ("PYTHON", "./old", "Python 3.9.2 is too old: 3.11 or newer"),
+        ("PYTHON", "./bare", "./bare has no venv module"),
+        ("PATH", "{bin}", "error: no cargo: install a Rust toolchain"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(root, tmp_path, variable, value, message):
+    """Set-up in an empty place, on machines that lack something."""
+    (tmp_path / "Makefile").write_bytes((root / "Makefile").read_bytes())
+    write_script(tmp_path / "old", 'case "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac')
+    write_script(tmp_path / "bare", 'case "$2" in *ensurepip*) exit 1;; esac')
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("bash", "sh", "make", "find", "flock"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    (tools / "python3").symlink_to(sys.executable)
+    value = value.replace("{bin}", str(tools))
+    run = subprocess.run(
+        [str(tools / "make"), "setup", f"{variable}={value}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    complaints = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(complaints) == 1
+    assert message in complaints[0]
+
+
+def write_script(path, body):
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
