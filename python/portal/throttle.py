@@ -1,0 +1,45 @@
+"""Token buckets: how often something may happen, with room for a burst.
+
+Pure: the time is an argument, in seconds of whatever clock the caller keeps.
+"""
+
+
+class TokenBucket:
+    """Lets `rate` events a second pass in the long run, and `burst` of them at once.
+
+    A bucket begins full. It costs no timer: it is refilled when it is looked at. `burst` is at
+    least 1, else nothing ever passes.
+    """
+
+    __slots__ = ("burst", "rate", "stamp", "tokens")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self.tokens = float(burst)
+        self.stamp = 0.0
+
+    def take(self, now: float) -> bool:
+        """Take one token; False when there is none, and then nothing is taken.
+
+        A clock that stands before the last look (a bucket read back by another process) refills
+        nothing and is gone by from here on.
+        """
+        tokens = self.tokens
+        elapsed = now - self.stamp
+        if elapsed > 0.0:
+            tokens = min(tokens + elapsed * self.rate, self.burst)
+        self.stamp = now
+        if tokens < 1.0:
+            self.tokens = tokens
+            return False
+        self.tokens = tokens - 1.0
+        return True
+
+    def get_state(self) -> list[float]:
+        """Return what must be written down: the tokens and the time of the last look."""
+        return [self.tokens, self.stamp]
+
+    def set_state(self, state: list[float]) -> None:
+        """Go on where `get_state` was called; rate and burst stay as they are here."""
+        self.tokens, self.stamp = state
