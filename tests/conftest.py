@@ -17,7 +17,9 @@ def _refuse_skip(report):
     if report.skipped and os.environ.get(CI_VARIABLE) and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"{CI_VARIABLE} is set: a test against a real peer may not skip ({reason})"
+        report.longrepr = (
+            f"{CI_VARIABLE} is set: a test against a real peer may not skip ({reason})"
+        )
     return report
 
 
