@@ -40,6 +40,8 @@ class Metrics:
     sessions_closed: int = counter("Sessions that ended.")
     messages_in: int = counter("Messages from players taken in.")
     messages_out: int = counter("Messages to players sent out.")
+    messages_undeliverable: int = counter("Messages of the game to sessions that had ended.")
+    hook_failures: int = counter("Exceptions of session hooks; each cost one message.")
     commands_throttled: int = counter("Commands dropped because a session sent too many.")
     oob_throttled: int = counter("Out-of-band messages dropped because a session sent too many.")
     lines_too_long: int = counter("Lines thrown away because they grew too long.")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from portal.messages import is_normal, normalise
-from portal.throttle import TokenBucket
+from portal.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
@@ -93,20 +93,18 @@ class Session:
         "cmd_last",
         "cmd_last_visible",
         "cmd_total",
-        "command_bucket",
         "conn_time",
         "csessid",
         "extra",
         "input_paused",
         "logged_in",
-        "oob_bucket",
         "protocol_flags",
         "protocol_key",
         "puid",
         "sessid",
         "sessionhandler",
         "suid",
-        "throttle_told",
+        "throttle",
         "uid",
         "uname",
         "unanswered",
@@ -131,9 +129,7 @@ class Session:
     acknowledged: bool
     unanswered: int
     input_paused: bool
-    command_bucket: TokenBucket | None
-    oob_bucket: TokenBucket | None
-    throttle_told: float
+    throttle: Throttle | None
 
     def init_session(self, protocol_key: str, address: str, sessionhandler: SessionHandler) -> None:
         """Begin: `protocol_key` names the way in ("telnet"), `address` is the player's IP.
@@ -162,8 +158,7 @@ class Session:
         self.acknowledged = False
         self.unanswered = 0
         self.input_paused = False
-        self.command_bucket = self.oob_bucket = None
-        self.throttle_told = 0.0
+        self.throttle = None  # made with the first message; most sessions are silent
 
     @property
     def server_data(self) -> dict[str, Any]:
@@ -302,21 +297,20 @@ class Session:
         A protocol adds what it has itself. The result may hold what the player typed: keep it
         as you would keep a password.
         """
-        buckets = (self.command_bucket, self.oob_bucket)
         return {
             "sync": self.get_sync_data(),
             "extra": sorted(self.extra or ()),
             "acknowledged": self.acknowledged,
             "unanswered": self.unanswered,
             "input_paused": self.input_paused,
-            "buckets": [
-                bucket and [bucket.rate, bucket.burst, *bucket.get_state()] for bucket in buckets
-            ],
-            "throttle_told": self.throttle_told,
+            "throttle": self.throttle and self.throttle.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Become what `get_state` wrote down; call it after `init_session`."""
+        """Become what `get_state` wrote down; call it after `init_session`.
+
+        The throttle is given back by the sessionhandler, which knows the rates.
+        """
         sync = dict(state["sync"])
         self.extra = {name: sync.pop(name) for name in state["extra"]} or None
         for name, value in sync.items():
@@ -328,13 +322,3 @@ class Session:
         self.acknowledged = state["acknowledged"]
         self.unanswered = state["unanswered"]
         self.input_paused = state["input_paused"]
-        self.command_bucket, self.oob_bucket = map(_restore_bucket, state["buckets"])
-        self.throttle_told = state["throttle_told"]
-
-
-def _restore_bucket(state: list[float] | None) -> TokenBucket | None:
-    if state is None:
-        return None
-    bucket = TokenBucket(state[0], state[1])
-    bucket.set_state(state[2:])
-    return bucket

@@ -3,6 +3,13 @@
 Pure: the time is an argument, in seconds of whatever clock the caller keeps.
 """
 
+from typing import Any
+
+from portal.config import LimitsConfig
+
+# A player who breaks a rate is told so at most this often.
+TELL_SECONDS = 1.0
+
 
 class TokenBucket:
     """Lets `rate` events a second pass in the long run, and `burst` of them at once.
@@ -43,3 +50,35 @@ class TokenBucket:
     def set_state(self, state: list[float]) -> None:
         """Go on where `get_state` was called; rate and burst stay as they are here."""
         self.tokens, self.stamp = state
+
+
+class Throttle:
+    """What one session may send: a bucket for commands, one for everything else.
+
+    Out-of-band messages come from the player's client, often many at once; they must not use up
+    what the player may type.
+    """
+
+    __slots__ = ("commands", "oob", "told")
+
+    def __init__(self, limits: LimitsConfig) -> None:
+        self.commands = TokenBucket(limits.commands_per_second, limits.command_burst)
+        self.oob = TokenBucket(limits.oob_per_second, limits.oob_burst)
+        self.told: float | None = None
+
+    def must_tell(self, now: float) -> bool:
+        """Whether the player is to be told of a breach now; True at most once a second."""
+        if self.told is not None and abs(now - self.told) < TELL_SECONDS:
+            return False
+        self.told = now
+        return True
+
+    def get_state(self) -> list[Any]:
+        """Return what must be written down, as plain data."""
+        return [self.commands.get_state(), self.oob.get_state(), self.told]
+
+    def set_state(self, state: list[Any]) -> None:
+        """Go on where `get_state` was called, at the rates given here."""
+        commands, oob, self.told = state
+        self.commands.set_state(commands)
+        self.oob.set_state(oob)

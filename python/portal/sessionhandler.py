@@ -1,0 +1,466 @@
+"""The sessionhandler: holds the live sessions and moves messages between them and the Server.
+
+Its hot path is two functions: `data_in` (a player's message: throttle, normalise, send) and
+`data_out_to` (the game's message: find the session, show it). The rest is the order of things
+when sessions or Servers come and go:
+
+- A session is **announced** to the Server (PCONN) when it connects, and **acknowledged** once the
+  Server has answered that. Only acknowledged sessions are handed to a new Server in its PSYNC;
+  the others are announced anew, so that newcomers get their greeting.
+- While the Server is **away**, input is kept (`portal.holding`). It is away from the start, from
+  `begin_holding` on, and until `server_ready` has sent on all that was kept.
+
+It knows no AMP: the Server is behind the `ServerLink` in `link`, which is None while there is none
+that sessions can be announced to.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from portal.amp.commands import Operation
+from portal.config import Config
+from portal.errors import ServerUnavailable, ServiceError
+from portal.holding import HELD_TOO_MUCH, Absence, Holding, extract_text, judge
+from portal.messages import Message, normalise
+from portal.metrics import Metrics
+from portal.session import Session
+from portal.throttle import Throttle
+
+log = structlog.get_logger(__name__)
+
+TOO_MANY_COMMANDS = "You are sending commands too fast; some were thrown away."
+TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away."
+DROPPED = "The game does not know this session any more."
+
+
+class ServerLink(Protocol):
+    """The way from the sessionhandler to the game; what is sent arrives in order.
+
+    For each message it calls `message_answered`, or hands it to `server_lost` or `keep`; for each
+    PCONN that is answered `session_acknowledged`.
+    """
+
+    def send_msg(self, session: Session, message: Message, secret: bool) -> None:
+        """Send a player's message. A secret one may not be repeated to anybody."""
+        ...
+
+    def send_admin(self, operation: str, sessid: int = 0, **kwargs: Any) -> None:
+        """Send one operation about a session, in order with its messages."""
+        ...
+
+
+class PortalSessionHandler:
+    """The live sessions of one Portal, by their sessid in `sessions`.
+
+    A sessid is never used twice. `now` is a clock for rates, `wall` gives seconds since the epoch.
+    `link` is set by whoever connects the Server, before `server_ready`, and is None again before
+    `begin_holding` when the Server is gone.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.limits = config.limits
+        self.resend_uncertain = config.server.resend_uncertain
+        self.metrics = metrics
+        self.now = now
+        self.wall = wall
+        self.portal_start_time = wall()
+        self.link: ServerLink | None = None
+        self.sessions: dict[int, Session] = {}
+        self.holding = Holding(config.limits.held_lines, config.limits.held_bytes)
+        self.absence = Absence()
+        self._next_sessid = 1
+        self._synced_out = False  # the last Server gave us everything before it left
+
+    # ---- sessions come and go
+
+    def connect(self, session: Session) -> None:
+        """Take a session in, give it its number and announce it to the Server."""
+        session.sessid = self._next_sessid
+        self._next_sessid += 1
+        session.conn_time = session.cmd_last = session.cmd_last_visible = self.wall()
+        self.sessions[session.sessid] = session
+        self.metrics.sessions_opened += 1
+        if self.absence.away or self.link is None:
+            self._tell_absence(session)
+        else:
+            self._announce(self.link, session)
+
+    def sync(self, session: Session) -> None:
+        """Tell the Server what is new about a session's connection (PCONNSYNC).
+
+        While the Server is away the next one is told. A session that is not connected is ignored.
+        """
+        if not self._holds(session):
+            return
+        if self.link is None:
+            self.absence.changed.add(session.sessid)
+        elif session.acknowledged or not self.absence.away:
+            self._send_connection(self.link, session)
+
+    def disconnect(self, session: Session) -> None:
+        """Forget a session whose connection ended, and tell the Server, once (PDISCONN).
+
+        What was kept of it is forgotten. A session that is not (or no longer) held is ignored.
+        """
+        if self._holds(session):
+            self._forget(session)
+            self._send_end(session.sessid)
+
+    def disconnect_all(self, reason: str = "") -> None:
+        """End every session, at the Portal's end; the Server is told in one word (PDISCONNALL)."""
+        if self.link is not None:
+            self.link.send_admin(Operation.PDISCONNALL)
+        for session in list(self.sessions.values()):
+            self._end(session, reason)
+
+    # ---- messages
+
+    def data_in(self, session: Session, /, **kwargs: Any) -> None:
+        """Take a player's message in: it is sent to the Server, kept for it, or refused.
+
+        A refused message is counted and the player is told (at most once a second, or once while
+        the Server is away). When the Server is behind with its answers the session is paused; what
+        it has read already is still taken.
+        """
+        sessid = session.sessid
+        if self.sessions.get(sessid) is not session:
+            return
+        now = self.now()
+        throttle = session.throttle
+        if throttle is None:
+            throttle = session.throttle = Throttle(self.limits)
+        if "text" in kwargs:
+            if not throttle.commands.take(now):
+                self.metrics.commands_throttled += 1
+                self._tell_throttled(session, throttle, now, TOO_MANY_COMMANDS)
+                return
+            session.cmd_last = self.wall()
+            session.cmd_total += 1
+        elif not throttle.oob.take(now):
+            self.metrics.oob_throttled += 1
+            self._tell_throttled(session, throttle, now, TOO_MANY_OOB)
+            return
+        self.metrics.messages_in += 1
+        message = normalise(kwargs)
+        secret = not session.logged_in or session.echo_hidden
+        if self.absence.away or self.link is None:
+            self._hold(session, message, secret)
+        else:
+            self._forward(self.link, session, message, secret)
+
+    def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any]) -> None:
+        """Show a message of the game to one session, or to each of a list.
+
+        A session that has ended meanwhile is passed over and counted.
+        """
+        if isinstance(sessid, list):
+            for each in sessid:
+                self.data_out_to(each, message)
+            return
+        session = self.sessions.get(sessid)
+        if session is None:
+            self.metrics.messages_undeliverable += 1
+            log.debug("message_to_unknown_session", sessid=sessid)
+        else:
+            self.data_out(session, message)
+
+    def data_out(self, session: Session, message: Mapping[str, Any]) -> None:
+        """Show a message to a session; what its hooks raise costs this message and is logged."""
+        self.metrics.messages_out += 1
+        self._call(session, session.data_out, message)
+
+    def announce_all(self, message: str) -> None:
+        """Show a text to every session."""
+        for session in list(self.sessions.values()):
+            self._tell(session, message)
+
+    # ---- what the Server orders
+
+    def server_connect(
+        self, protocol_path: str = "", config: Mapping[str, Any] | None = None
+    ) -> None:
+        """Refuse to start a bot (SCONN): this Portal has none.
+
+        Raises ServiceError, which the Server gets as the answer.
+        """
+        log.warning("bot_refused", protocol_path=protocol_path, options=sorted(config or ()))
+        raise ServiceError(protocol_path, "this Portal runs no bots")
+
+    def server_disconnect(self, session: Session, reason: str = "") -> None:
+        """End a session because the game says so (SDISCONN): the reason is shown before."""
+        if self._holds(session):
+            self._end(session, reason)
+            self._send_end(session.sessid)
+
+    def server_disconnect_all(self, reason: str = "") -> None:
+        """End every session because the game says so (SDISCONNALL)."""
+        for session in list(self.sessions.values()):
+            self.server_disconnect(session, reason)
+
+    def server_logged_in(self, session: Session, data: Mapping[str, Any]) -> None:
+        """Take note that the game has logged a session in (SLOGIN), and call its `at_login`."""
+        self._call(session, session.load_sync_data, data)
+        self._call(session, session.at_login)
+
+    def server_session_sync(
+        self, sessiondata: Mapping[int, Mapping[str, Any]], clean: bool = True
+    ) -> None:
+        """Take over what the game says about its sessions (SSYNC), and call their `at_sync`.
+
+        With `clean` the data is all that the game has: a session that is not in it is ended,
+        unless no Server acknowledged it yet, for then the Server wrote this before it knew.
+        """
+        for sessid, data in sessiondata.items():
+            session = self.sessions.get(sessid)
+            if session is not None:
+                self._call(session, session.load_sync_data, data)
+                self._call(session, session.at_sync)
+        if clean:
+            self._synced_out = True
+            for session in list(self.sessions.values()):
+                if session.acknowledged and session.sessid not in sessiondata:
+                    self._end(session, DROPPED)
+
+    # ---- the Server comes and goes: the link calls these
+
+    def begin_holding(self, announce: bool) -> None:
+        """Keep input from now on: an order to leave was forwarded, or the Server is gone.
+
+        With `announce` every player is told, once in an absence; without, each is told when they
+        type. It ends with the next `server_ready`. Calling it again changes nothing else.
+        """
+        self.absence.begin(ordered=self.link is not None)
+        if announce:
+            for session in list(self.sessions.values()):
+                self._tell_absence(session)
+
+    def server_lost(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
+        """Take back what a Server was sent and never answered: (sessid, message, secret), in order.
+
+        Call it after `begin_holding` and before `keep`. `portal.holding.judge` decides what becomes
+        of each: the player is told, or it is sent again.
+        """
+        again: dict[int, list[tuple[Mapping[str, Any], bool]]] = {}
+        for sessid, message, secret in uncertain:
+            self.metrics.inputs_uncertain += 1
+            session = self.sessions.get(sessid)
+            if session is None:
+                continue
+            self._settle(session)
+            verdict = judge(message, secret, self.resend_uncertain)
+            if verdict.resend is not None:
+                self.metrics.inputs_redelivered += 1
+                again.setdefault(sessid, []).append((verdict.resend, secret))
+            elif verdict.report:
+                self._tell(session, verdict.report)
+        for sessid, messages in again.items():
+            self.holding.restore(sessid, messages, first=True)
+        if not self.absence.away:  # of an older Server, while the next one is at work
+            self._release()
+
+    def keep(self, sessid: int, message: Message, secret: bool) -> None:
+        """Take back a message that the link accepted and never sent; call it in their order."""
+        session = self.sessions.get(sessid)
+        if session is not None:
+            self._settle(session)
+            self.metrics.inputs_held += 1
+            self.holding.restore(sessid, [(message, secret)])
+
+    def acknowledged_sync_data(self) -> dict[int, dict[str, Any]]:
+        """Return what a new Server is given in PSYNC: the sessions that a Server has acknowledged.
+
+        After a Server that left without a full SSYNC they are given without `puid`: puppeting
+        again what may have changed or brought the game down is left to the player.
+        The caller sends it and calls `server_ready` when it is answered.
+        """
+        known = [session for session in self.sessions.values() if session.acknowledged]
+        if not self._synced_out:
+            for session in known:
+                session.puid = None
+        self._synced_out = False
+        self.absence.offer(session.sessid for session in known)
+        return {session.sessid: session.get_sync_data() for session in known}
+
+    def server_ready(self) -> None:
+        """Begin with a Server that has answered PSYNC: announce newcomers, send what was kept.
+
+        A Server that was ordered away while it still synchronised gets nothing: its successor
+        does. Raises ServerUnavailable when `link` is not set.
+        """
+        link = self.link
+        if link is None:
+            raise ServerUnavailable("the link is set before the Server is ready")
+        absence = self.absence
+        if absence.recalled:
+            log.info("server_leaves_at_once")
+            return
+        for sessid in absence.ended:
+            link.send_admin(Operation.PDISCONN, sessid)
+        for session in list(self.sessions.values()):
+            if session.sessid not in absence.offered:
+                self._announce(link, session)
+            elif session.sessid in absence.changed:
+                self._send_connection(link, session)
+        self._release()
+
+    def message_answered(self, sessid: int) -> None:
+        """Take note that the Server has answered one message of a session, with whatever."""
+        session = self.sessions.get(sessid)
+        if session is not None:
+            self._settle(session)
+
+    def session_acknowledged(self, sessid: int) -> None:
+        """Take note that the Server has answered a session's PCONN."""
+        session = self.sessions.get(sessid)
+        if session is not None and self.link is not None:
+            session.acknowledged = True
+
+    # ---- questions
+
+    def get_sessions(self, include_unloggedin: bool = False) -> list[Session]:
+        """Return the sessions that are logged in, or all of them."""
+        return [each for each in self.sessions.values() if include_unloggedin or each.logged_in]
+
+    def count_loggedin(self, include_unloggedin: bool = False) -> int:
+        """Count the sessions that are logged in, or all of them."""
+        return len(self.get_sessions(include_unloggedin))
+
+    def sessions_from_csessid(self, csessid: str) -> list[Session]:
+        """Return the sessions of one browser; an empty csessid is nobody's."""
+        return [each for each in self.sessions.values() if csessid and each.csessid == csessid]
+
+    def get_all_sync_data(self) -> dict[int, dict[str, Any]]:
+        """Return the sync data of every session by its sessid."""
+        return {sessid: session.get_sync_data() for sessid, session in self.sessions.items()}
+
+    # ---- state
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that must survive in another process, as plain data.
+
+        It holds what players typed: keep it as you would keep a password.
+        """
+        return {
+            "next_sessid": self._next_sessid,
+            "portal_start_time": self.portal_start_time,
+            "sessions": [session.get_state() for session in self.sessions.values()],
+            "holding": self.holding.get_state(),
+            "absence": self.absence.get_state(),
+            "synced_out": self._synced_out,
+        }
+
+    def set_state(
+        self, state: Mapping[str, Any], make_session: Callable[[Mapping[str, Any]], Session]
+    ) -> None:
+        """Go on where `get_state` was called; a Server is away until it synchronises.
+
+        `make_session` makes each session from its state, with its connection, and has called
+        `set_state` on it.
+        """
+        self._next_sessid = state["next_sessid"]
+        self.portal_start_time = state["portal_start_time"]
+        self.sessions = {}
+        for each in state["sessions"]:
+            session = make_session(each)
+            self.sessions[session.sessid] = session
+            if each["throttle"] is not None:
+                session.throttle = Throttle(self.limits)
+                session.throttle.set_state(each["throttle"])
+            if session.input_paused:
+                session.pause_input()
+        self.holding.set_state(state["holding"])
+        self.absence.set_state(state["absence"])
+        self._synced_out = state["synced_out"]
+
+    # ---- parts of the above
+
+    def _holds(self, session: Session) -> bool:
+        return self.sessions.get(session.sessid) is session
+
+    def _forget(self, session: Session) -> None:
+        sessid = session.sessid
+        del self.sessions[sessid]
+        self.holding.drop(sessid)
+        self.absence.forget(sessid)
+        self.metrics.sessions_closed += 1
+
+    def _end(self, session: Session, reason: str) -> None:
+        # Forgotten first: the end of its connection then finds nothing more to tell.
+        self._forget(session)
+        self._call(session, session.disconnect, reason)
+
+    def _announce(self, link: ServerLink, session: Session) -> None:
+        session.acknowledged = False
+        link.send_admin(Operation.PCONN, session.sessid, sessiondata=session.get_sync_data())
+
+    def _send_connection(self, link: ServerLink, session: Session) -> None:
+        data = session.get_connection_data()
+        link.send_admin(Operation.PCONNSYNC, session.sessid, sessiondata=data)
+
+    def _send_end(self, sessid: int) -> None:
+        if self.link is not None:
+            self.link.send_admin(Operation.PDISCONN, sessid)
+        else:
+            self.absence.note_end(sessid)
+
+    def _forward(self, link: ServerLink, session: Session, message: Message, secret: bool) -> None:
+        session.unanswered += 1
+        if session.unanswered >= self.limits.unanswered_messages and not session.input_paused:
+            session.input_paused = True
+            session.pause_input()
+        link.send_msg(session, message, secret)
+
+    def _settle(self, session: Session) -> None:
+        """One message fewer is unanswered."""
+        session.unanswered -= 1
+        if session.input_paused and session.unanswered * 2 <= self.limits.unanswered_messages:
+            session.input_paused = False
+            session.resume_input()
+
+    def _hold(self, session: Session, message: Message, secret: bool) -> None:
+        self._tell_absence(session)
+        if self.holding.keep(session.sessid, message, secret):
+            self.metrics.inputs_held += 1
+            return
+        self.metrics.inputs_refused += 1
+        if extract_text(message) is not None and self.absence.must_tell_refusal(session.sessid):
+            self._tell(session, HELD_TOO_MUCH)
+
+    def _release(self) -> None:
+        # Nothing new overtakes what was kept: the Server is away until the last of it is sent.
+        absence = self.absence
+        absence.away = True
+        while not absence.recalled and self.link is not None and (kept := self.holding.take()):
+            sessid, message, secret = kept
+            self.metrics.inputs_released += 1
+            self._forward(self.link, self.sessions[sessid], dict(message), secret)
+        if not absence.recalled:
+            absence.end()
+
+    def _tell(self, session: Session, text: str) -> None:
+        self.data_out(session, {"text": [[text], {"options": {}}]})
+
+    def _tell_absence(self, session: Session) -> None:
+        if self.absence.must_tell(session.sessid):
+            self._tell(session, self.absence.text)
+
+    def _tell_throttled(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
+        if throttle.must_tell(now):
+            self._tell(session, text)
+
+    def _call(self, session: Session, hook: Callable[..., None], *args: Any) -> None:
+        """Call a hook of a session behind the crash barrier: its fault harms no other session."""
+        try:
+            hook(*args)
+        except Exception:
+            self.metrics.hook_failures += 1
+            log.exception("session_hook_failed", sessid=session.sessid, hook=hook.__name__)
