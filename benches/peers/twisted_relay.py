@@ -1,0 +1,157 @@
+"""The peer of the Portal's bench: telnet to AMP and back, as a Portal on Twisted does it.
+
+A line comes in through Twisted's Telnet and line classes, goes out as a `MsgPortal2Server` call
+with a pickled and zlib-compressed payload, and what the Server sends back is unpickled and written
+to its player. That is the transport work of Evennia's Portal for each message, written from the
+facts of the wire; markup, throttles and hooks, which the real one runs as well, are left out.
+
+    python twisted_relay.py    prints {"telnet_port": ..., "amp_port": ...} and serves until killed
+"""
+
+import itertools
+import json
+import pickle
+import zlib
+
+from twisted.conch.telnet import StatefulTelnetProtocol, TelnetTransport
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, ServerFactory
+from twisted.protocols import amp
+
+CHUNK = 65535
+PSYNC = "\x03"
+PCONN = "\x01"
+PDISCONN = "\x02"
+
+
+class Compressed(amp.String):
+    """A value in numbered pieces, each a zlib stream of its own."""
+
+    def toBox(self, name, strings, objects, proto):  # noqa: N802 (Twisted's name)
+        value = objects.pop(name.decode())
+        for number in range(max(1, -(-len(value) // CHUNK))):
+            key = name if number == 0 else b"%s.%d" % (name, number + 1)
+            strings[key] = zlib.compress(value[number * CHUNK : (number + 1) * CHUNK], 9)
+
+    def fromBox(self, name, strings, objects, proto):  # noqa: N802 (Twisted's name)
+        pieces = [zlib.decompress(strings.pop(name))]
+        for number in itertools.count(2):
+            piece = strings.pop(b"%s.%d" % (name, number), None)
+            if piece is None:
+                break
+            pieces.append(zlib.decompress(piece))
+        objects[name.decode()] = b"".join(pieces)
+
+
+class Packed(amp.Command):
+    arguments = ((b"packed_data", Compressed()),)
+    errors = {Exception: b"EXCEPTION"}  # noqa: RUF012 (Twisted reads the class attribute)
+    response = ()
+
+
+class MsgPortal2Server(Packed):
+    pass
+
+
+class MsgServer2Portal(Packed):
+    pass
+
+
+class AdminPortal2Server(Packed):
+    pass
+
+
+class AdminServer2Portal(Packed):
+    pass
+
+
+class AmpServer(amp.AMP):
+    """The Portal's end of the link."""
+
+    def send(self, command, sessid, kwargs):
+        data = pickle.dumps((sessid, kwargs), pickle.HIGHEST_PROTOCOL)
+        self.callRemote(command, packed_data=data).addErrback(self.failed)
+
+    def failed(self, failure):
+        """A call that the Server did not answer; the link's end is how the bench ends."""
+
+    @AdminServer2Portal.responder
+    def receive_admin(self, packed_data):
+        _sessid, kwargs = pickle.loads(packed_data)
+        if kwargs["operation"] == PSYNC:
+            self.factory.portal.server = self
+            self.send(AdminPortal2Server, 0, {"operation": PSYNC, "sessiondata": {}})
+        return {}
+
+    @MsgServer2Portal.responder
+    def receive_message(self, packed_data):
+        sessid, kwargs = pickle.loads(packed_data)
+        session = self.factory.portal.sessions.get(sessid)
+        if session is not None:
+            session.data_out(**kwargs)
+        return {}
+
+
+class TelnetSession(StatefulTelnetProtocol):
+    """One player."""
+
+    sessid = 0
+
+    def connectionMade(self):  # noqa: N802 (Twisted's name)
+        portal = self.factory.portal
+        self.sessid = next(portal.numbers)
+        portal.sessions[self.sessid] = self
+        self.transport.write(b"Welcome.\n")
+        portal.send(AdminPortal2Server, self.sessid, {"operation": PCONN, "sessiondata": {}})
+
+    def connectionLost(self, reason):  # noqa: N802 (Twisted's name)
+        portal = self.factory.portal
+        portal.sessions.pop(self.sessid, None)
+        portal.send(AdminPortal2Server, self.sessid, {"operation": PDISCONN})
+
+    def lineReceived(self, line):  # noqa: N802 (Twisted's name)
+        text = line.decode("utf-8", "replace")
+        message = {"text": [[text], {"options": {}}]}
+        self.factory.portal.send(MsgPortal2Server, self.sessid, message)
+
+    def data_out(self, **kwargs):
+        for name, (args, _kwargs) in kwargs.items():
+            if name == "text":
+                self.transport.write(args[0].encode("utf-8", "replace") + b"\n")
+
+
+class Relay:
+    """What both ends share."""
+
+    def __init__(self):
+        self.server = None
+        self.sessions = {}
+        self.numbers = itertools.count(1)
+
+    def send(self, command, sessid, kwargs):
+        if self.server is not None:
+            self.server.send(command, sessid, kwargs)
+
+
+def main():
+    relay = Relay()
+    telnet = ServerFactory()
+    telnet.protocol = lambda: TelnetTransport(make_session)
+
+    def make_session():
+        session = TelnetSession()
+        session.factory = telnet
+        return session
+
+    link = Factory.forProtocol(AmpServer)
+    telnet.portal = link.portal = relay
+    telnet.noisy = link.noisy = False
+    players = reactor.listenTCP(0, telnet, backlog=4096, interface="127.0.0.1")
+    servers = reactor.listenTCP(0, link, interface="127.0.0.1")
+    ports = {"telnet_port": players.getHost().port, "amp_port": servers.getHost().port}
+    print(json.dumps(ports), flush=True)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

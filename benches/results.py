@@ -1,0 +1,91 @@
+"""How figures are written down: Markdown tables, with the machine, the method and the aims."""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a figure should be: at most `limit`, or at least that where `least` is set."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    least: bool = False
+
+    @property
+    def met(self):
+        return self.value >= self.limit if self.least else self.value <= self.limit
+
+    @property
+    def verdict(self):
+        if self.met:
+            return "met"
+        off = abs(self.value - self.limit) / self.limit
+        return f"**missed** by {off:.0%}"
+
+    def row(self):
+        sign = ">=" if self.least else "<="
+        limit = f"{sign} {self.limit:g} {self.unit}".rstrip()
+        return [self.name, limit, f"{number(self.value)} {self.unit}".rstrip(), self.verdict]
+
+
+def number(value):
+    """A figure with the digits that mean something."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def table(heads, rows):
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *([number(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def aims_table(aims):
+    return table(["aim", "limit", "measured", ""], [aim.row() for aim in aims])
+
+
+def _processor():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _commit():
+    run = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=RESULTS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout.strip() or "no checkout"
+
+
+def machine():
+    """The machine and the moment, as one line."""
+    return (
+        f"{_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}, "
+        f"CPython {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}"
+    )
+
+
+def write(name, title, method, *parts):
+    """One page of results."""
+    RESULTS.mkdir(exist_ok=True)
+    text = "\n\n".join([f"# {title}", f"Machine: {machine()}.", method, *parts])
+    (RESULTS / f"{name}.md").write_text(text + "\n")

@@ -1,0 +1,59 @@
+//! The load that a Portal is measured under: players by the thousand, and a Server that answers
+//! at once.
+//!
+//! One thread and one epoll, so that it stays cheaper than what it measures. Every command prints
+//! its figures as JSON, one object a line, on standard output.
+
+mod amp;
+mod connect;
+mod dial;
+mod idle;
+mod options;
+mod report;
+mod stub;
+mod telnet;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use options::{Command, Options};
+
+const USAGE: &str = "\
+load telnet  --host H --port P --clients N --seconds S --warmup W --mode closed|rate --rate R --size B --pid PID
+load connect --host H --port P --clients N --seconds S --pid PID
+load idle    --host H --port P --clients N
+load stub    --host H --port P
+";
+
+fn run(options: &Options) -> io::Result<()> {
+    match options.command {
+        Command::Telnet => print_line(&telnet::run(options)?),
+        Command::Connect => print_line(&connect::run(options)?),
+        Command::Idle => idle::run(options),
+        Command::Stub => stub::run(options),
+    }
+}
+
+/// Prints one line of figures, at once: the bench waits for it.
+fn print_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("load: {error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
