@@ -123,12 +123,26 @@ def aims(figures):
 def report(figures):
     """Writes results/portal.md; returns the aims."""
     rows = [
-        [clients, name, side["cpu_us_each"], side["p50_us"], side["p99_us"], side["messages"] / side["seconds"]]
+        [
+            clients,
+            name,
+            side["cpu_us_each"],
+            side["p50_us"],
+            side["p99_us"],
+            side["messages"] / side["seconds"],
+        ]
         for clients, sides in figures["round_trips"].items()
         for name, side in sides.items()
     ]
     rows += [
-        [f"50, {RATE}/s", name, side["cpu_us_each"], side["p50_us"], side["p99_us"], side["messages"] / side["seconds"]]
+        [
+            f"50, {RATE}/s",
+            name,
+            side["cpu_us_each"],
+            side["p50_us"],
+            side["p99_us"],
+            side["messages"] / side["seconds"],
+        ]
         for name, side in figures["calm"].items()
     ]
     coming = [
@@ -136,7 +150,12 @@ def report(figures):
         for name, side in figures["connects"].items()
     ]
     kept = [
-        [name, side["base_mib"], side["bytes_each_at_1000"] / 1024, side.get("bytes_each_at_10000", 0) / 1024 or None]
+        [
+            name,
+            side["base_mib"],
+            side["bytes_each_at_1000"] / 1024,
+            side.get("bytes_each_at_10000", 0) / 1024 or None,
+        ]
         for name, side in figures["memory"].items()
     ]
     goals = aims(figures)

@@ -8,8 +8,8 @@ The limits are raised and not taken out, so that the checking of them is measure
 import json
 
 import trio
-
 from portal.app import Portal
+
 from portal.config import AmpConfig, Config, LimitsConfig, LogConfig, TelnetConfig
 
 CONFIG = Config(

@@ -16,6 +16,7 @@ from results import table
 
 SECONDS = 4
 ROWS = 24
+SAMPLING = ("--format", "raw", "--rate", "500", "--duration", str(SECONDS))
 # One frame of py-spy's raw form: "receive_data (portal/hub/connection.py:120)".
 FRAME = re.compile(r"^(?P<function>.*) \((?P<file>[^:]+)(?::\d+)?\)$")
 
@@ -30,14 +31,13 @@ def sample(child, port):
     tool = _tool()
     if tool is None:
         return []
-    measured, loading = processes.cores()
+    _measured, loading = processes.cores()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stacks"
         command = [processes.LOAD, "telnet", "--port", port, "--clients", 500]
         with processes.running([*command, "--seconds", SECONDS + 2], loading) as load:
             subprocess.run(
-                [tool, "record", "--pid", str(child.pid), "--format", "raw", "--rate", "500"]
-                + ["--duration", str(SECONDS), "--output", str(path)],
+                [tool, "record", "--pid", str(child.pid), "--output", str(path), *SAMPLING],
                 check=True,
                 capture_output=True,
             )

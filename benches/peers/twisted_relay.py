@@ -27,13 +27,13 @@ PDISCONN = "\x02"
 class Compressed(amp.String):
     """A value in numbered pieces, each a zlib stream of its own."""
 
-    def toBox(self, name, strings, objects, proto):  # noqa: N802 (Twisted's name)
+    def toBox(self, name, strings, objects, proto):
         value = objects.pop(name.decode())
         for number in range(max(1, -(-len(value) // CHUNK))):
             key = name if number == 0 else b"%s.%d" % (name, number + 1)
             strings[key] = zlib.compress(value[number * CHUNK : (number + 1) * CHUNK], 9)
 
-    def fromBox(self, name, strings, objects, proto):  # noqa: N802 (Twisted's name)
+    def fromBox(self, name, strings, objects, proto):
         pieces = [zlib.decompress(strings.pop(name))]
         for number in itertools.count(2):
             piece = strings.pop(b"%s.%d" % (name, number), None)
@@ -97,19 +97,19 @@ class TelnetSession(StatefulTelnetProtocol):
 
     sessid = 0
 
-    def connectionMade(self):  # noqa: N802 (Twisted's name)
+    def connectionMade(self):
         portal = self.factory.portal
         self.sessid = next(portal.numbers)
         portal.sessions[self.sessid] = self
         self.transport.write(b"Welcome.\n")
         portal.send(AdminPortal2Server, self.sessid, {"operation": PCONN, "sessiondata": {}})
 
-    def connectionLost(self, reason):  # noqa: N802 (Twisted's name)
+    def connectionLost(self, reason):
         portal = self.factory.portal
         portal.sessions.pop(self.sessid, None)
         portal.send(AdminPortal2Server, self.sessid, {"operation": PDISCONN})
 
-    def lineReceived(self, line):  # noqa: N802 (Twisted's name)
+    def lineReceived(self, line):
         text = line.decode("utf-8", "replace")
         message = {"text": [[text], {"options": {}}]}
         self.factory.portal.send(MsgPortal2Server, self.sessid, message)
