@@ -1,0 +1,352 @@
+"""The task that runs the Server process, as the table of `lifecycle` says.
+
+Whatever happens is handed to the table as an event, and what the table answers is done at once:
+a process is started or ended, an order is sent, the one deadline there can be is set or ended.
+Everything but the wait for the child is a synchronous function.
+
+The child runs in a process session of its own, so that Ctrl-C at the Portal's terminal does not
+reach it. It is waited for by its pid and no other child of the program is touched. Nothing here
+blocks: the start itself happens in a thread.
+"""
+
+import math
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+import trio
+
+from portal.amp.commands import Operation
+from portal.config import ServerConfig
+from portal.errors import ServerUnavailable
+from portal.lifecycle import Action, Event, Lifecycle, State
+from portal.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+STANDARD_ERROR = 2  # the Portal's standard output is for what it was asked, never for the game's
+# How long a Server may take to obey SIGTERM when the Portal itself is cut short.
+CUT_SHORT_SECONDS = 1.0
+
+EVENTS: Mapping[str, Event] = {
+    Operation.SRELOAD: Event.RELOAD,
+    Operation.SRESET: Event.RESET,
+    Operation.SSHUTD: Event.STOP,
+    Operation.PSHUTD: Event.STOP,
+}
+# What an action sends, and what the next Server is told about why its predecessor left.
+ORDERS: Mapping[Action, tuple[str, str]] = {
+    Action.SEND_RELOAD: (Operation.SRELOAD, "reload"),
+    Action.SEND_RESET: (Operation.SRESET, "reset"),
+    Action.SEND_STOP: (Operation.SSHUTD, "shutdown"),
+}
+
+
+def _nothing(*_: object) -> None:
+    """Stand in for a callback until somebody sets one."""
+
+
+class Supervisor:
+    """Starts, watches, restarts, reloads and stops one Server; a service.
+
+    `environment` is the whole environment of the process. Set `on_order(operation)` to what sends
+    an order to the Server that is linked, and `on_stop()` to what stops the Portal; both are
+    synchronous. `restart_mode` is what the next Server is told: "shutdown" for the first one,
+    "reload" or "reset" after such an order, None after a crash.
+
+    Without a command it starts nothing and follows the Servers that dial in by themselves.
+    """
+
+    def __init__(
+        self, config: ServerConfig, metrics: Metrics, *, environment: Mapping[str, str]
+    ) -> None:
+        self.config = config
+        self.metrics = metrics
+        self.environment = environment
+        self.lifecycle = Lifecycle(
+            failed_starts=config.failed_starts,
+            restart_seconds=config.restart_seconds,
+            restart_factor=config.restart_factor,
+            restart_max_seconds=config.restart_max_seconds,
+        )
+        self.restart_mode: str | None = "shutdown"
+        self.connections = 0  # Servers that have connected so far
+        self.on_order: Callable[[str], None] = _nothing
+        self.on_stop: Callable[[], None] = _nothing
+        self._nursery: trio.Nursery | None = None
+        self._process: trio.Process | None = None
+        self._busy = False  # from before the process is started until it is reaped
+        self._linked = False
+        self._linked_pid: int | None = None
+        self._ours = False  # whether the Server that is or was linked is a child of ours
+        self._left = False  # whether it wrote everything down before its link was lost
+        self._synced_out = -math.inf
+        self._deadline: trio.CancelScope | None = None
+        self._changed = trio.Event()
+
+    @property
+    def state(self) -> State:
+        """How the Server is."""
+        return self.lifecycle.state
+
+    @property
+    def server_pid(self) -> int | None:
+        """The pid that a linked Server gave, else that of the child; None without a Server."""
+        if self._linked and self._linked_pid is not None:
+            return self._linked_pid
+        return None if self._process is None else self._process.pid
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start the Server if there is a command, and look after it until cancelled.
+
+        Call `stop_server` before cancelling, or the Server is ended by SIGTERM and, a second
+        later, by SIGKILL.
+        """
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            if self.config.command:
+                self.start()
+            await trio.sleep_forever()
+
+    # ---- what is wanted
+
+    def start(self) -> None:
+        """Start the Server, now and with all tries ahead of it, unless one is there."""
+        self._handle(Event.START)
+
+    def order(self, operation: str) -> None:
+        """Pass on an order of the game or of the launcher, while a Server is linked.
+
+        SRELOAD, SRESET and SSHUTD are sent to the Server by `on_order`; PSHUTD also stops the
+        Portal, by `on_stop`, and needs no Server. Other operations raise KeyError.
+        """
+        event = EVENTS[operation]
+        if self.state is State.STARTING and operation != Operation.PSHUTD:
+            # It gives orders before it has answered PSYNC: Evennia's very first start does.
+            self._link_up()
+        self._handle(event)
+        if operation == Operation.PSHUTD:
+            self.on_stop()
+
+    async def reload(self) -> None:
+        """Reload the Server, and wait until the new one is connected.
+
+        Where none is there it is started, with all tries ahead of it. Raises ServerUnavailable
+        when it does not come, in time or at all. Cancelling does not take the order back.
+        """
+        await self._renew(Event.RELOAD)
+
+    async def reset(self) -> None:
+        """Reload the Server with a cold start of the game; otherwise like `reload`."""
+        await self._renew(Event.RESET)
+
+    async def stop_server(self) -> None:
+        """Tell the Server to leave, and wait until it is gone or can't be made to.
+
+        It has `stop_seconds` to leave, and as long to obey SIGTERM. One that the Portal did not
+        start gets no signals. Cancelling does not take the order back.
+        """
+        self._handle(Event.STOP)
+        with trio.move_on_after(2 * self.config.stop_seconds + CUT_SHORT_SECONDS):
+            while self.state is not State.DOWN:
+                await self._changed.wait()
+
+    async def connected(self) -> None:
+        """Wait until a Server is connected."""
+        while self.state is not State.CONNECTED:
+            await self._changed.wait()
+
+    async def _renew(self, event: Event) -> None:
+        self._require_hope(patient=True)
+        connections = self.connections
+        # A Server that somebody else runs comes back when they start it again.
+        patient = not self.config.command and self.state is not State.DOWN
+        self._handle(event)
+        seconds = 2 * self.config.stop_seconds + self.config.connect_seconds
+        with trio.move_on_after(seconds) as limit:
+            while self.connections == connections:
+                self._require_hope(patient=patient)
+                await self._changed.wait()
+        if limit.cancelled_caught:
+            raise ServerUnavailable(f"no Server has connected within {seconds:g} seconds")
+
+    def _require_hope(self, *, patient: bool) -> None:
+        if self.state is State.STOPPING:
+            raise ServerUnavailable("the Server is being stopped")
+        if self.state is State.DOWN and not patient:
+            raise ServerUnavailable("there is no Server, and none is being started")
+
+    # ---- what happened
+
+    def server_connected(self, pid: int | None) -> None:
+        """Take note that a Server has answered PSYNC, and of the pid it gave."""
+        if not self._linked:
+            self.restart_mode = None
+            self._link_up()
+        self._linked_pid = pid
+
+    def server_synced_out(self) -> None:
+        """Take note of a full SSYNC: if the link drops now, the Server has left by itself."""
+        self._synced_out = trio.current_time()
+
+    def link_lost(self) -> None:
+        """Take note that the link of a Server has dropped; a Server may take another's place."""
+        if not self._linked:
+            return
+        if self.state is State.CONNECTED:
+            self.metrics.server_losses += 1
+        self._linked = False
+        self._linked_pid = None
+        # A sync of long ago was not its last word.
+        self._left = trio.current_time() - self._synced_out <= self.config.stop_seconds
+        if self._busy:
+            self._handle(Event.LINK_LOST)
+        else:
+            self._gone()
+
+    def _link_up(self) -> None:
+        self._linked = True
+        self._linked_pid = None
+        self._synced_out = -math.inf  # its predecessor's
+        self._ours = self._busy
+        self.connections += 1
+        self.metrics.server_connections += 1
+        self._handle(Event.CONNECTED)
+
+    def _gone(self) -> None:
+        """Neither process nor link is there any more."""
+        self._handle(Event.LEFT if self._left or not self._ours else Event.CRASHED)
+
+    # ---- what is done about it
+
+    def _handle(self, event: Event) -> None:
+        before = self.state
+        action = self.lifecycle.handle(event)
+        log.debug("lifecycle", event_name=event.value, action=action.value)
+        if self.state is not before:
+            log.info("server_state", state=self.state.value, was=before.value, cause=event.value)
+        if action is not Action.IGNORE:
+            self._end_deadline()
+            self._do(action)
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    def _do(self, action: Action) -> None:
+        config = self.config
+        if action is Action.START:
+            self._start_process()
+        elif action is Action.START_LATER:
+            delay = self.lifecycle.delay
+            log.warning("server_restarts", seconds=delay, start=self.lifecycle.starts)
+            self._set_deadline(delay, self._start_process)
+        elif action is Action.AWAIT_LINK:
+            self._set_deadline(config.connect_seconds, self._expire)
+        elif action is Action.END_PROCESS:
+            self._end_process()
+        elif action is Action.GIVE_UP:
+            log.critical("server_given_up", starts=self.lifecycle.starts, command=config.command[0])
+        elif action in ORDERS:
+            operation, self.restart_mode = ORDERS[action]
+            self.metrics.server_reloads += action is not Action.SEND_STOP
+            self._set_deadline(config.stop_seconds, self._expire)
+            self.on_order(operation)
+
+    def _expire(self) -> None:
+        log.warning("server_too_slow", state=self.state.value, pid=self.server_pid)
+        self._handle(Event.EXPIRED)
+
+    def _start_process(self) -> None:
+        if not self.config.command:
+            self._handle(Event.NO_COMMAND)
+            return
+        self._set_deadline(self.config.connect_seconds, self._expire)
+        if not self._busy:
+            self._busy = self._ours = True
+            self._left = False
+            self._spawn(self._run_process)
+
+    async def _run_process(self) -> None:
+        """Start the process and reap it; when cancelled, end it first."""
+        try:
+            process = await trio.lowlevel.open_process(
+                list(self.config.command),
+                stdin=subprocess.DEVNULL,
+                stdout=STANDARD_ERROR,
+                cwd=self.config.directory,
+                env=dict(self.environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.warning("server_not_started", command=self.config.command[0], error=str(error))
+        else:
+            self._process = process
+            self.metrics.server_starts += 1
+            log.info("server_started", pid=process.pid, start=self.lifecycle.starts)
+            if self.state is State.STOPPING:  # it was told while the thread was at it
+                self._end_process()
+            try:
+                await process.wait()
+            finally:
+                if process.returncode is None:
+                    await self._cut_short(process)
+                self._process = None
+                log.info("server_exited", pid=process.pid, code=process.returncode)
+        self._busy = False
+        if not self._linked:
+            self._gone()
+
+    async def _cut_short(self, process: trio.Process) -> None:
+        with trio.CancelScope(shield=True):
+            _signal_group(process, signal.SIGTERM)
+            with trio.move_on_after(CUT_SHORT_SECONDS):
+                await process.wait()
+            _signal_group(process, signal.SIGKILL)
+            await process.wait()
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            log.warning("server_terminated", pid=self._process.pid)
+            _signal_group(self._process, signal.SIGTERM)
+            self._set_deadline(self.config.stop_seconds, self._kill_process)
+        elif self._linked:
+            log.warning("server_does_not_leave", pid=self.server_pid)
+        elif not self._busy:
+            self._gone()
+
+    def _kill_process(self) -> None:
+        if self._process is not None:
+            log.warning("server_killed", pid=self._process.pid)
+            _signal_group(self._process, signal.SIGKILL)
+
+    # ---- the one deadline
+
+    def _set_deadline(self, seconds: float, expired: Callable[[], None]) -> None:
+        self._end_deadline()
+        self._deadline = scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+        self._spawn(self._wait, scope, expired)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    async def _wait(self, scope: trio.CancelScope, expired: Callable[[], None]) -> None:
+        with scope:
+            await trio.sleep_forever()
+        if self._deadline is scope:
+            self._deadline = None
+            expired()
+
+    def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
+        if self._nursery is None:
+            raise ServerUnavailable("the supervisor does not run")
+        self._nursery.start_soon(task, *args)
+
+
+def _signal_group(process: trio.Process, number: signal.Signals) -> None:
+    """Signal the process with all of its own, while it is not reaped and its pid is its."""
+    if process.returncode is None:
+        os.killpg(process.pid, number)
