@@ -25,6 +25,7 @@ STARTING = "The game is starting; what you type is kept."
 RESTARTING = "The game is restarting; what you type is kept."
 STOPPED = "The game has stopped answering; what you type is kept until it is back."
 HELD_TOO_MUCH = "No more can be kept: what you type is thrown away until the game is back."
+NOT_SENT = "Your line could not be sent to the game; it was thrown away."
 UNCERTAIN = "Your line was not confirmed and may not have been carried out: "
 UNCERTAIN_UNNAMED = "A line of yours was not confirmed and may not have been carried out."
 

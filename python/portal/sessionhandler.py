@@ -15,14 +15,14 @@ that sessions can be announced to.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from portal.amp.commands import Operation
 from portal.config import Config
+from portal.delivery import Delivery, ServerLink
 from portal.errors import ServerUnavailable, ServiceError
-from portal.holding import HELD_TOO_MUCH, Absence, Holding, extract_text, judge
 from portal.messages import Message, normalise
 from portal.metrics import Metrics
 from portal.session import Session
@@ -35,20 +35,8 @@ TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away.
 DROPPED = "The game does not know this session any more."
 
 
-class ServerLink(Protocol):
-    """The way from the sessionhandler to the game; what is sent arrives in order.
-
-    For each message it calls `message_answered`, or hands it to `server_lost` or `keep`; for each
-    PCONN that is answered `session_acknowledged`.
-    """
-
-    def send_msg(self, session: Session, message: Message, secret: bool) -> None:
-        """Send a player's message. A secret one may not be repeated to anybody."""
-        ...
-
-    def send_admin(self, operation: str, sessid: int = 0, **kwargs: Any) -> None:
-        """Send one operation about a session, in order with its messages."""
-        ...
+# Where the link to the Server is looked for.
+__all__ = ["PortalSessionHandler", "ServerLink"]
 
 
 class PortalSessionHandler:
@@ -68,17 +56,24 @@ class PortalSessionHandler:
         wall: Callable[[], float],
     ) -> None:
         self.limits = config.limits
-        self.resend_uncertain = config.server.resend_uncertain
         self.metrics = metrics
         self.now = now
         self.wall = wall
         self.portal_start_time = wall()
-        self.link: ServerLink | None = None
         self.sessions: dict[int, Session] = {}
-        self.holding = Holding(config.limits.held_lines, config.limits.held_bytes)
-        self.absence = Absence()
+        self.delivery = Delivery(config, metrics, self.sessions, self._tell)
+        self.absence = self.delivery.absence
         self._next_sessid = 1
         self._synced_out = False  # the last Server gave us everything before it left
+
+    @property
+    def link(self) -> ServerLink | None:
+        """The way to the Server, None while there is none."""
+        return self.delivery.link
+
+    @link.setter
+    def link(self, link: ServerLink | None) -> None:
+        self.delivery.link = link
 
     # ---- sessions come and go
 
@@ -90,7 +85,7 @@ class PortalSessionHandler:
         self.sessions[session.sessid] = session
         self.metrics.sessions_opened += 1
         if self.absence.away or self.link is None:
-            self._tell_absence(session)
+            self.delivery.tell_absence(session)
         else:
             self._announce(self.link, session)
 
@@ -150,12 +145,8 @@ class PortalSessionHandler:
             self._tell_throttled(session, throttle, now, TOO_MANY_OOB)
             return
         self.metrics.messages_in += 1
-        message = normalise(kwargs)
         secret = not session.logged_in or session.echo_hidden
-        if self.absence.away or self.link is None:
-            self._hold(session, message, secret)
-        else:
-            self._forward(self.link, session, message, secret)
+        self.delivery.take(session, normalise(kwargs), secret)
 
     def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any]) -> None:
         """Show a message of the game to one session, or to each of a list.
@@ -238,10 +229,7 @@ class PortalSessionHandler:
         With `announce` every player is told, once in an absence; without, each is told when they
         type. It ends with the next `server_ready`. Calling it again changes nothing else.
         """
-        self.absence.begin(ordered=self.link is not None)
-        if announce:
-            for session in list(self.sessions.values()):
-                self._tell_absence(session)
+        self.delivery.begin_holding(announce)
 
     def server_lost(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
         """Take back what a Server was sent and never answered: (sessid, message, secret), in order.
@@ -249,31 +237,11 @@ class PortalSessionHandler:
         Call it after `begin_holding` and before `keep`. `portal.holding.judge` decides what becomes
         of each: the player is told, or it is sent again.
         """
-        again: dict[int, list[tuple[Mapping[str, Any], bool]]] = {}
-        for sessid, message, secret in uncertain:
-            self.metrics.inputs_uncertain += 1
-            session = self.sessions.get(sessid)
-            if session is None:
-                continue
-            self._settle(session)
-            verdict = judge(message, secret, self.resend_uncertain)
-            if verdict.resend is not None:
-                self.metrics.inputs_redelivered += 1
-                again.setdefault(sessid, []).append((verdict.resend, secret))
-            elif verdict.report:
-                self._tell(session, verdict.report)
-        for sessid, messages in again.items():
-            self.holding.restore(sessid, messages, first=True)
-        if not self.absence.away:  # of an older Server, while the next one is at work
-            self._release()
+        self.delivery.take_back_uncertain(uncertain)
 
     def keep(self, sessid: int, message: Message, secret: bool) -> None:
         """Take back a message that the link accepted and never sent; call it in their order."""
-        session = self.sessions.get(sessid)
-        if session is not None:
-            self._settle(session)
-            self.metrics.inputs_held += 1
-            self.holding.restore(sessid, [(message, secret)])
+        self.delivery.take_back_unsent(sessid, message, secret)
 
     def acknowledged_sync_data(self) -> dict[int, dict[str, Any]]:
         """Return what a new Server is given in PSYNC: the sessions that a Server has acknowledged.
@@ -310,13 +278,13 @@ class PortalSessionHandler:
                 self._announce(link, session)
             elif session.sessid in absence.changed:
                 self._send_connection(link, session)
-        self._release()
+        self.delivery.release()
 
     def message_answered(self, sessid: int) -> None:
         """Take note that the Server has answered one message of a session, with whatever."""
         session = self.sessions.get(sessid)
         if session is not None:
-            self._settle(session)
+            self.delivery.settle(session)
 
     def session_acknowledged(self, sessid: int) -> None:
         """Take note that the Server has answered a session's PCONN."""
@@ -353,8 +321,7 @@ class PortalSessionHandler:
             "next_sessid": self._next_sessid,
             "portal_start_time": self.portal_start_time,
             "sessions": [session.get_state() for session in self.sessions.values()],
-            "holding": self.holding.get_state(),
-            "absence": self.absence.get_state(),
+            "delivery": self.delivery.get_state(),
             "synced_out": self._synced_out,
         }
 
@@ -368,7 +335,7 @@ class PortalSessionHandler:
         """
         self._next_sessid = state["next_sessid"]
         self.portal_start_time = state["portal_start_time"]
-        self.sessions = {}
+        self.sessions.clear()
         for each in state["sessions"]:
             session = make_session(each)
             self.sessions[session.sessid] = session
@@ -377,8 +344,7 @@ class PortalSessionHandler:
                 session.throttle.set_state(each["throttle"])
             if session.input_paused:
                 session.pause_input()
-        self.holding.set_state(state["holding"])
-        self.absence.set_state(state["absence"])
+        self.delivery.set_state(state["delivery"])
         self._synced_out = state["synced_out"]
 
     # ---- parts of the above
@@ -389,8 +355,7 @@ class PortalSessionHandler:
     def _forget(self, session: Session) -> None:
         sessid = session.sessid
         del self.sessions[sessid]
-        self.holding.drop(sessid)
-        self.absence.forget(sessid)
+        self.delivery.forget(sessid)
         self.metrics.sessions_closed += 1
 
     def _end(self, session: Session, reason: str) -> None:
@@ -412,46 +377,8 @@ class PortalSessionHandler:
         else:
             self.absence.note_end(sessid)
 
-    def _forward(self, link: ServerLink, session: Session, message: Message, secret: bool) -> None:
-        session.unanswered += 1
-        if session.unanswered >= self.limits.unanswered_messages and not session.input_paused:
-            session.input_paused = True
-            session.pause_input()
-        link.send_msg(session, message, secret)
-
-    def _settle(self, session: Session) -> None:
-        """One message fewer is unanswered."""
-        session.unanswered -= 1
-        if session.input_paused and session.unanswered * 2 <= self.limits.unanswered_messages:
-            session.input_paused = False
-            session.resume_input()
-
-    def _hold(self, session: Session, message: Message, secret: bool) -> None:
-        self._tell_absence(session)
-        if self.holding.keep(session.sessid, message, secret):
-            self.metrics.inputs_held += 1
-            return
-        self.metrics.inputs_refused += 1
-        if extract_text(message) is not None and self.absence.must_tell_refusal(session.sessid):
-            self._tell(session, HELD_TOO_MUCH)
-
-    def _release(self) -> None:
-        # Nothing new overtakes what was kept: the Server is away until the last of it is sent.
-        absence = self.absence
-        absence.away = True
-        while not absence.recalled and self.link is not None and (kept := self.holding.take()):
-            sessid, message, secret = kept
-            self.metrics.inputs_released += 1
-            self._forward(self.link, self.sessions[sessid], dict(message), secret)
-        if not absence.recalled:
-            absence.end()
-
     def _tell(self, session: Session, text: str) -> None:
         self.data_out(session, {"text": [[text], {"options": {}}]})
-
-    def _tell_absence(self, session: Session) -> None:
-        if self.absence.must_tell(session.sessid):
-            self._tell(session, self.absence.text)
 
     def _tell_throttled(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
         if throttle.must_tell(now):
