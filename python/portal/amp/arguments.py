@@ -72,11 +72,11 @@ class ListOf(Argument[list[Any]]):
 
     def to_bytes(self, value: Iterable[Any]) -> bytes:
         """Encode any iterable of the element's values."""
-        try:
-            encoded = [self.element.to_bytes(entry) for entry in value]
-            return b"".join(struct.pack("!H", len(data)) + data for data in encoded)
-        except TypeError:
+        if not isinstance(value, Iterable):
             self._refuse_value(value)
+        encoded = [self.element.to_bytes(entry) for entry in value]
+        try:
+            return b"".join(struct.pack("!H", len(data)) + data for data in encoded)
         except struct.error:
             self._refuse_value(value, f"an element is longer than {MAX_VALUE} bytes")
 
@@ -105,6 +105,8 @@ class AmpList(Argument[list[dict[str, Any]]]):
 
     def to_bytes(self, value: Iterable[Mapping[str, Any]]) -> bytes:
         """Encode any iterable of mappings."""
+        if not isinstance(value, Iterable):
+            self._refuse_value(value)
         return b"".join(encode_box(encode_fields(self.schema, entry)) for entry in value)
 
     def from_bytes(self, data: bytes) -> list[dict[str, Any]]:

@@ -306,8 +306,9 @@ class Link:
 
     def expire(self) -> None:
         """End a link whose peer began a box and did not end it: the deadline's callback."""
-        self._refuse("BoxTooSlow: a box was begun and not ended in time")
-        self.abort("a box was begun and not ended in time")
+        reason = "BoxTooSlow: a box was begun and not ended in time"
+        self._refuse(reason)
+        self.abort(reason)
 
     def _stop(self) -> None:
         self.closed = True

@@ -156,7 +156,7 @@ class Responders:
         try:
             function(link, sessid, kwargs)
         except Exception as error:  # noqa: BLE001 - the barrier between a message and the link
-            self._fail(error)
+            self._fail(command, error)
         else:
             if self._deferred is None and ask is not None:
                 link.connection.write(encode_answer(ask))
@@ -184,7 +184,7 @@ class Responders:
         try:
             response: Any = entry.function(**arguments)
         except Exception as error:  # noqa: BLE001 - as above
-            self._fail(error)
+            self._fail(entry.command, error)
         else:
             if self._deferred is None:
                 self.answer(entry.command, ask, response)
@@ -255,11 +255,9 @@ class Responders:
         log.info("amp_command_unhandled", link=self._link.name, command=name[:100])
         self._write_error(ask, UNHANDLED, f"Unhandled Command: {name[:100]!r}")
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, command: type[Command], error: Exception) -> None:
         """Answer that the responder raised, unless it had deferred its answer and given it."""
-        command, deferred = self._command, self._deferred
-        if command is None:
-            return
+        deferred = self._deferred
         if deferred is None or not deferred.done:
             if deferred is not None:
                 deferred.done = True

@@ -190,8 +190,12 @@ def _set_object(value: StandIn) -> set[Any]:
 
 def _reconstructed(value: StandIn) -> Any:
     """`copyreg._reconstructor(cls, base, value)`, which protocols below 2 write."""
-    last = value.arguments[-1:] or (None,)
-    return last[0] if isinstance(last[0], str | int | float) else None
+    match value.arguments:
+        case (_, _, str() | int() | float() as plain):
+            return plain
+        case (type() as kind, *_):
+            return kind
+    return None
 
 
 def _encoded(value: StandIn) -> bytes | None:
@@ -199,6 +203,16 @@ def _encoded(value: StandIn) -> bytes | None:
     match value.arguments:
         case (str(text), "latin1"):
             return text.encode("latin-1")
+    return None
+
+
+def _bytes(value: StandIn) -> Any:
+    """`bytes()` and `bytearray(bytes)`: what protocols below 3 and 5 write."""
+    match value.arguments:
+        case ():
+            return b""
+        case (bytes() | StandIn() as plain,):
+            return plain
     return None
 
 
@@ -264,6 +278,8 @@ KNOWN_CLASSES: Mapping[str, Callable[[StandIn], Any]] = {
     "collections.defaultdict": _mapping_object,
     "collections.Counter": _mapping_object,
     "collections.deque": _sequence_object,
+    "builtins.bytes": _bytes,
+    "builtins.bytearray": _bytes,
     "builtins.set": _set_object,
     "builtins.frozenset": _set_object,
     "builtins.list": _sequence_object,
