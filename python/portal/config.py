@@ -144,6 +144,14 @@ def parse_amp_address(text: str) -> tuple[str, int] | str:
     return host.strip("[]"), int(port)
 
 
+def amp_address_to_text(address: tuple[str, int] | str) -> str:
+    """Write what `parse_amp_address` reads."""
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def amp_address_from_environment() -> tuple[str, int] | str:
     """Where a Server finds its Portal: the variable PORTAL_AMP, or the default port."""
     text = os.environ.get(AMP_ADDRESS_VARIABLE)
