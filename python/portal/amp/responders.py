@@ -231,14 +231,15 @@ class Responders:
     ) -> None:
         link = self._link
         link.metrics.amp_errors += 1
-        expected = isinstance(error, PortalError)  # its text says enough, and no traceback helps
+        ours = isinstance(error, PortalError)  # its text says enough, and holds no player's words
+        unforeseen = not ours and (code == UNKNOWN or Exception in command.errors)
         log.warning(
             "amp_responder_failed",
             link=link.name,
             command=command.__name__,
             code=code,
-            reason=str(error) if expected else type(error).__name__,
-            exc_info=None if expected else error,
+            reason=str(error) if ours else type(error).__name__,
+            exc_info=error if unforeseen else None,
         )
         self._write_error(ask, code, "Unknown Error" if code == UNKNOWN else str(error))
         if fatal:
