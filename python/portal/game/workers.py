@@ -1,0 +1,208 @@
+"""Messages of one session run in order, and nobody waits for somebody else's.
+
+A message whose functions are all plain is carried out at once, in the call that brought it. One
+that has an asynchronous function goes into the session's inbox, and so does everything behind it
+until the inbox is empty again; a worker empties it. Workers are tasks: as many as there are
+sessions whose functions wait just now. One that is done parks, and the next session wakes it, which
+is cheaper than a task for each message or a channel for each session.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+import trio
+
+from portal.game.inputfuncs import FAILED, InputError, InputFunctionEntry, InputFunctions
+from portal.game.session import ServerSession
+from portal.messages import Message
+
+log = structlog.get_logger(__name__)
+
+# Our Portal stops at 64; this is for one that does not.
+MAX_OUTSTANDING = 256
+# Parked tasks of about 3 KB each; a burst may make more, which end when they are done.
+MAX_PARKED = 64
+
+
+class Answer(Protocol):
+    """The answer that a message is owed (`portal.amp.responders.DeferredAnswer`)."""
+
+    def answer(self) -> None:
+        """Say that the message was carried out."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Say that it was not."""
+        ...
+
+
+Inbox = deque[tuple[Message, Answer]]
+
+
+class _Worker:
+    """One task that may be parked; `session` is what it is woken for."""
+
+    __slots__ = ("session", "task")
+
+    def __init__(self, session: ServerSession) -> None:
+        self.session = session
+        self.task: trio.lowlevel.Task | None = None
+
+
+class Workers:
+    """Carries messages out by the functions of `functions`; a service.
+
+    Asynchronous functions work only while `run` does.
+    """
+
+    def __init__(self, functions: InputFunctions) -> None:
+        self.functions = functions
+        self.busy = 0  # sessions with an inbox
+        self._nursery: trio.Nursery | None = None
+        self._parked: list[_Worker] = []
+        self._quiet = trio.Event()
+        self._quiet.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the workers' tasks. Cancelling it cancels them, and leaves messages unanswered."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until no session is busy; then cancel what still is.
+
+        Returns whether all was carried out. What was cut short stays unanswered, so that the
+        Portal can tell its players which lines those were.
+        """
+        with trio.move_on_after(seconds):
+            await self._quiet.wait()
+            return True
+        log.warning("functions_cancelled", sessions=self.busy)
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+        return False
+
+    def receive(
+        self, session: ServerSession, message: Message, defer: Callable[[], Answer]
+    ) -> None:
+        """Carry a message out, at once or when the session's turn comes.
+
+        It is answered when this returns or, where it has to wait, by what `defer` gives.
+        Raises InputError when a function failed or the session has too many outstanding.
+        """
+        inbox = session.inbox
+        if inbox is None:
+            entries = [self.functions.find(name) for name in message]
+            if not any(entry is not None and entry.waits for entry in entries):
+                self._call_plain(session, message, entries)
+                return
+            inbox = session.inbox = deque()
+            inbox.append((message, defer()))
+            self._begin(session)
+        elif len(inbox) >= MAX_OUTSTANDING:
+            log.warning("session_too_far_behind", sessid=session.sessid, messages=len(inbox))
+            raise InputError(f"more than {MAX_OUTSTANDING} messages are outstanding")
+        else:
+            inbox.append((message, defer()))
+
+    def forget(self, session: ServerSession) -> None:
+        """Drop what a session that ended has not had carried out; what runs goes on."""
+        inbox = session.inbox
+        while inbox is not None and len(inbox) > 1:
+            inbox.pop()[1].answer()
+
+    def _call_plain(
+        self,
+        session: ServerSession,
+        message: Message,
+        entries: list[InputFunctionEntry | None],
+    ) -> None:
+        failed = ""
+        for (name, (args, kwargs)), entry in zip(message.items(), entries, strict=True):
+            if entry is None:
+                _note_unknown(session, name)
+                continue
+            try:
+                entry.function(session, *args, **kwargs)
+            except Exception:
+                # The barrier between the game's code and the link.
+                log.exception("inputfunc_failed", sessid=session.sessid, cmdname=name[:100])
+                session.msg(FAILED)
+                failed = name
+        if failed:
+            raise InputError(f"{failed} failed")
+
+    def _begin(self, session: ServerSession) -> None:
+        if self._nursery is None:
+            raise InputError("the game is not running")
+        if not self.busy:
+            self._quiet = trio.Event()
+        self.busy += 1
+        if self._parked:
+            worker = self._parked.pop()
+            worker.session = session
+            if worker.task is not None:
+                trio.lowlevel.reschedule(worker.task)
+        else:
+            self._nursery.start_soon(self._work, _Worker(session))
+
+    async def _work(self, worker: _Worker) -> None:
+        while True:
+            await self._empty(worker.session)
+            if len(self._parked) >= MAX_PARKED:
+                return
+            await self._park(worker)
+
+    async def _park(self, worker: _Worker) -> None:
+        def abort(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            self._parked.remove(worker)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        worker.task = trio.lowlevel.current_task()
+        self._parked.append(worker)
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    async def _empty(self, session: ServerSession) -> None:
+        """Carry out what is in an inbox; the one that runs stays in front of it until answered."""
+        inbox = session.inbox
+        try:
+            while inbox:
+                message, answer = inbox[0]
+                failed = await self._call_each(session, message)
+                inbox.popleft()
+                if failed:
+                    answer.fail(InputError(f"{failed} failed"))
+                else:
+                    answer.answer()
+        finally:
+            session.inbox = None
+            self.busy -= 1
+            if not self.busy:
+                self._quiet.set()
+
+    async def _call_each(self, session: ServerSession, message: Message) -> str:
+        """Call a message's functions; returns the name of one that failed, or nothing."""
+        failed = ""
+        for name, (args, kwargs) in message.items():
+            entry = self.functions.find(name)
+            if entry is None:
+                _note_unknown(session, name)
+                continue
+            try:
+                result: Any = entry.function(session, *args, **kwargs)
+                if entry.waits:
+                    await result
+            except Exception:
+                # As in `_call_plain`.
+                log.exception("inputfunc_failed", sessid=session.sessid, cmdname=name[:100])
+                session.msg(FAILED)
+                failed = name
+        return failed
+
+
+def _note_unknown(session: ServerSession, name: str) -> None:
+    log.debug("message_without_function", sessid=session.sessid, cmdname=name[:100])
