@@ -6,10 +6,9 @@ The limits are raised and not taken out, so that the checking of them is measure
 """
 
 import json
+import sys
 
-import trio
-from portal.app import Portal
-
+from portal.app import run_process
 from portal.config import AmpConfig, Config, LimitsConfig, LogConfig, TelnetConfig
 
 CONFIG = Config(
@@ -27,16 +26,11 @@ CONFIG = Config(
 )
 
 
-async def main():
-    async with trio.open_nursery() as nursery:
-        portal = Portal(CONFIG)
-        addresses = await nursery.start(portal.run)
-        ports = {
-            "telnet_port": addresses["telnet"][0][1],
-            "amp_port": addresses["amp"][1],
-        }
-        print(json.dumps(ports), flush=True)
+def tell(info):
+    """Says where it listens."""
+    ports = {"telnet_port": info["telnet"][0][1], "amp_port": info["amp"][1]}
+    print(json.dumps(ports), flush=True)
 
 
 if __name__ == "__main__":
-    trio.run(main, restrict_keyboard_interrupt_to_checkpoints=True)
+    sys.exit(run_process(CONFIG, tell))

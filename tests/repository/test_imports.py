@@ -9,6 +9,7 @@ import pytest
 
 # Below the hub nothing knows a task, a socket or a clock.
 PURE = {
+    "delivery",
     "session",
     "wire",
     "markup",
