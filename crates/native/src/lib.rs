@@ -12,5 +12,8 @@ use pyo3::prelude::*;
 /// The codecs of Portal.
 #[pymodule]
 mod _native {
-    use super::PyModule;
+    #[pymodule_export]
+    use super::markup::{markup_to_ansi, markup_to_html, markup_to_plain};
+    #[pymodule_export]
+    use super::telnet::{TelnetDecoder, telnet_escape, telnet_text};
 }
