@@ -246,6 +246,19 @@ def test_what_comes_during_release_goes_behind(world):
     assert not world.delivery.absence.away
 
 
+def test_what_comes_while_an_older_server_s_lines_are_sent_again_goes_behind(resending):
+    world = resending
+    world.bring()
+
+    def answer_back(session, message):
+        if message["text"][0] == ["a"]:
+            world.take(1, "c")
+
+    world.link.during = answer_back
+    world.delivery.take_back_uncertain([(1, line("a"), False), (1, line("b"), False)])
+    assert [text for _, text, _ in world.link.sent] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("linked", [True, False], ids=["ordered", "lost"])
 def test_release_stops_when_the_server_goes_again(world, linked):
     world.take(1, "a", "b")

@@ -166,6 +166,7 @@ def test_sync_data_from_the_server(session):
             "protocol_flags": {"RAW": True, "NEW": 1},
             "server_data": {"room": 4},
             "cmdset_storage_string": "a.b",
+            "mine": None,
         }
     )
     assert (session.uid, session.uname, session.puid, session.conn_time) == (3, "Anna", 9, 5)
@@ -174,10 +175,10 @@ def test_sync_data_from_the_server(session):
     assert session.protocol_flags["NEW"] == 1
     assert session.protocol_flags["SCREENWIDTH"] == {0: 100}, "updated, not replaced"
     assert session.server_data == {"room": 4}
-    assert session.extra == {"cmdset_storage_string": "a.b"}
+    assert session.extra == {"cmdset_storage_string": "a.b", "mine": None}
     back = session.get_sync_data()
     assert back["cmdset_storage_string"] == "a.b", "what we do not know is handed back"
-    assert set(back) == {*SYNC_ATTRIBUTES, "cmdset_storage_string"}
+    assert set(back) == {*SYNC_ATTRIBUTES, "cmdset_storage_string", "mine"}
 
 
 def test_the_server_cannot_overwrite_what_is_the_portals(session):
