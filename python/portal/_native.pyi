@@ -1,7 +1,42 @@
 """The codecs of Portal, compiled. Each part wraps one pure crate."""
 
-
 from typing import final
+
+# ---- ampcodec
+
+PLAIN: int
+OBJECTS: int
+REJECT: int
+
+class BoxError(ValueError): ...
+
+def encode_box(box: dict[bytes, bytes]) -> bytes: ...
+def encode_answer(tag: bytes) -> bytes: ...
+def encode_message(
+    command: bytes, key: bytes, payload: bytes, ask: int | None, level: int
+) -> bytes: ...
+def compress(name: bytes, value: bytes, level: int) -> dict[bytes, bytes]: ...
+def decompress(name: bytes, box: dict[bytes, bytes], limit: int) -> bytes: ...
+def decode_boxes(data: bytes) -> list[dict[bytes, bytes]]: ...
+def scan_pickle(data: bytes) -> tuple[int, str]: ...
+@final
+class AmpDecoder:
+    max_payload: int
+    def __new__(
+        cls,
+        compressed: dict[bytes, bytes],
+        *,
+        max_keys: int = 512,
+        max_box: int = 25_165_824,
+        max_payload: int = 16_777_216,
+    ) -> AmpDecoder: ...
+    @property
+    def pending(self) -> int: ...
+    @property
+    def error(self) -> tuple[str, str] | None: ...
+    def receive_data(
+        self, data: bytes
+    ) -> list[bytes | tuple[bytes, bytes | None, bytes, int, str] | dict[bytes, bytes]]: ...
 
 # ---- telnetcodec
 

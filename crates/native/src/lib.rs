@@ -13,6 +13,17 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use super::amp::{
+        AmpDecoder, BoxError, compress, decode_boxes, decompress, encode_answer, encode_box,
+        encode_message, scan_pickle,
+    };
+    #[pymodule_export]
+    const PLAIN: u8 = super::amp::PLAIN;
+    #[pymodule_export]
+    const OBJECTS: u8 = super::amp::OBJECTS;
+    #[pymodule_export]
+    const REJECT: u8 = super::amp::REJECT;
+    #[pymodule_export]
     use super::markup::{markup_to_ansi, markup_to_html, markup_to_plain};
     #[pymodule_export]
     use super::telnet::{TelnetDecoder, telnet_escape, telnet_text};
