@@ -1,0 +1,303 @@
+"""The way from the sessions to the game: the link of the Server that is connected now.
+
+The order of one absence of the Server, which every function below serves:
+
+1. An order is forwarded (`forward_order`), or the link is lost (`lost`): holding begins.
+2. Messages that were sent and never answered are handed over as uncertain; those that still
+   waited for the window are kept like all later ones.
+3. A new Server introduces itself by PSYNC. It gets the sessions that a Server has acknowledged.
+4. It answers: newcomers follow as PCONN, then what was kept, in order (`_synchronised`).
+
+Two Servers are never served at once: a second PSYNC from another connection replaces the first.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from portal import __version__
+from portal.amp.commands import (
+    AdminPortal2Server,
+    MsgPortal2Server,
+    Operation,
+    PackedCommand,
+)
+from portal.amp.link import Link
+from portal.config import AmpConfig
+from portal.errors import ConnectionLost, RemoteProtocolError, ServerUnavailable
+from portal.messages import Message
+from portal.session import Session
+from portal.sessionhandler import PortalSessionHandler
+from portal.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+# What a Server is told about the order it leaves under.
+RESTART_MODES: Mapping[str, str] = {
+    Operation.SRELOAD: "reload",
+    Operation.SRESET: "reset",
+    Operation.SSHUTD: "shutdown",
+    Operation.PSHUTD: "shutdown",
+}
+
+Outgoing = tuple[
+    type[PackedCommand], int, dict[str, Any], Callable[[Any, Exception | None], None], Any
+]
+
+
+class AmpServerLink:
+    """The `ServerLink` of the sessionhandler, over whichever AMP link leads to the game.
+
+    `send_msg` and `send_admin` send at once while fewer bytes are unanswered than the Server's
+    window allows, and keep the order otherwise. `admin` and `data` take what a Server sends.
+    `at_change` is called whenever a Server has synchronised or is gone.
+    """
+
+    def __init__(
+        self,
+        config: AmpConfig,
+        sessionhandler: PortalSessionHandler,
+        supervisor: Supervisor,
+        at_change: Callable[[], None],
+    ) -> None:
+        self.config = config
+        self.sessionhandler = sessionhandler
+        self.supervisor = supervisor
+        self.at_change = at_change
+        self.link: Link | None = None
+        self.info: dict[str, Any] = {}
+        self.waiting: deque[Outgoing] = deque()
+        self._uncertain: list[tuple[int, Message, bool]] = []
+        self._window_bytes = config.window_bytes
+        self._operations = {
+            Operation.SLOGIN: self._login,
+            Operation.SDISCONN: self._disconnect,
+            Operation.SDISCONNALL: self._disconnect_all,
+            Operation.SSYNC: self._sync,
+            Operation.SCONN: self._connect_bot,
+        }
+
+    # ---- to the Server: the ServerLink of the sessionhandler
+
+    def send_msg(self, session: Session, message: Message, secret: bool) -> None:
+        """Send a player's message; the sessionhandler hears when it is answered.
+
+        `secret` is kept with it until then: a text that must not be repeated to anybody.
+        """
+        context = (session.sessid, message, secret)
+        self._send(MsgPortal2Server, session.sessid, message, self._message_answered, context)
+
+    def send_admin(self, operation: str, sessid: int = 0, **kwargs: Any) -> None:
+        """Send one operation about a session, in order with its messages."""
+        if self.link is not None:
+            self._allow_payload(self.link)
+        kwargs["operation"] = operation
+        self._send(AdminPortal2Server, sessid, kwargs, self._admin_answered, (operation, sessid))
+
+    def _send(
+        self,
+        command: type[PackedCommand],
+        sessid: int,
+        kwargs: dict[str, Any],
+        answered: Callable[[Any, Exception | None], None],
+        context: Any,
+    ) -> None:
+        link = self.link
+        if link is None:
+            raise ServerUnavailable("no Server is connected")
+        if self.waiting or not self._window_open(link):
+            self.waiting.append((command, sessid, kwargs, answered, context))
+        else:
+            link.send_packed(command, sessid, kwargs, answered=answered, context=context)
+
+    def _allow_payload(self, link: Link) -> None:
+        """Let a sync of everybody through: refusing it would log them out."""
+        each = self.config.payload_bytes_per_session
+        link.max_payload = self.config.payload_bytes + each * len(self.sessionhandler.sessions)
+
+    def _window_open(self, link: Link) -> bool:
+        return (
+            link.unanswered_bytes < self._window_bytes
+            and link.unanswered < self.config.window_messages
+        )
+
+    def _send_waiting(self) -> None:
+        link = self.link
+        while self.waiting and link is not None and self._window_open(link):
+            command, sessid, kwargs, answered, context = self.waiting.popleft()
+            link.send_packed(command, sessid, kwargs, answered=answered, context=context)
+
+    def _message_answered(
+        self, context: tuple[int, Message, bool], error: Exception | None
+    ) -> None:
+        if isinstance(error, ConnectionLost):
+            self._uncertain.append(context)
+            return
+        if error is not None:
+            log.warning("server_refused_message", sessid=context[0], error=str(error))
+        self.sessionhandler.message_answered(context[0])
+        if self.waiting:
+            self._send_waiting()
+
+    def _admin_answered(self, context: tuple[str, int], error: Exception | None) -> None:
+        operation, sessid = context
+        if isinstance(error, ConnectionLost):
+            return
+        if error is not None:
+            log.warning("server_refused_operation", operation=ord(operation), error=str(error))
+        if operation == Operation.PCONN:
+            self.sessionhandler.session_acknowledged(sessid)
+        if self.waiting:
+            self._send_waiting()
+
+    # ---- the Server's coming and going
+
+    def forward_order(self, operation: str) -> None:
+        """Tell the Server to reload, reset or leave; input is held from this moment on.
+
+        The Server goes on running commands for about a second after its last sync, so a line sent
+        now could be carried out by a game whose memory is already written down.
+        """
+        link = self.link
+        if link is None:
+            return
+        returns = operation in (Operation.SRELOAD, Operation.SRESET)
+        self.sessionhandler.begin_holding(announce=returns)
+        self._keep_waiting()
+        sent = Operation.SSHUTD if operation == Operation.PSHUTD else operation
+        kwargs = {"operation": sent, "server_restart_mode": RESTART_MODES[operation]}
+        link.send_packed(
+            AdminPortal2Server, 0, kwargs, answered=self._admin_answered, context=(sent, 0)
+        )
+
+    def _keep_waiting(self) -> None:
+        """Keep what was never sent, ahead of all that comes later; none of it is in doubt."""
+        waiting, self.waiting = self.waiting, deque()
+        for command, _, _, _, context in waiting:
+            if command is MsgPortal2Server:
+                self.sessionhandler.keep(*context)
+
+    def lost(self, link: Link, error: Exception | None) -> None:
+        """Take notice that a link ended, after all of its asks have failed."""
+        if link is self.link:
+            log.info("server_link_lost", reason=str(error or "closed"))
+            self._server_gone()
+        elif self._uncertain:  # an older Server's, whose link was replaced
+            self._report_uncertain()
+
+    def _server_gone(self) -> None:
+        self.link = None
+        self.info = {}
+        self.sessionhandler.link = None
+        self.sessionhandler.begin_holding(announce=True)
+        self._report_uncertain()
+        self._keep_waiting()
+        self.supervisor.link_lost()
+        self.at_change()
+
+    def _report_uncertain(self) -> None:
+        uncertain, self._uncertain = self._uncertain, []
+        self.sessionhandler.server_lost(uncertain)
+
+    def _synchronise(self, link: Link, kwargs: dict[str, Any]) -> None:
+        """Make the link of a Server that introduced itself the one, and hand it the sessions."""
+        old = self.link
+        if old is not None and old is not link:
+            log.warning("server_link_replaced", old=old.name, new=link.name)
+            self._server_gone()
+            old.abort("another Server took over")
+        info = kwargs.get("info_dict") or {}
+        self.link = link
+        self.info = info
+        own = info.get("library") == "portal.game"
+        self._window_bytes = self.config.own_window_bytes if own else self.config.window_bytes
+        link.connection.priority = True
+        self._allow_payload(link)
+        self.sessionhandler.begin_holding(announce=False)
+        answer = {
+            "operation": Operation.PSYNC,
+            "server_restart_mode": self.supervisor.restart_mode,
+            "sessiondata": self.sessionhandler.acknowledged_sync_data(),
+            "portal_start_time": self.sessionhandler.portal_start_time,
+            "portal_info": {"library": "portal", "version": __version__},
+        }
+        link.send_packed(
+            AdminPortal2Server,
+            0,
+            answer,
+            answered=self._synchronised,
+            context=(link, kwargs.get("spid")),
+        )
+
+    def _synchronised(self, context: tuple[Link, int | None], error: Exception | None) -> None:
+        link, pid = context
+        if link is not self.link or isinstance(error, ConnectionLost):
+            return
+        if error is not None:
+            # A stock Server fails here when one of its objects does; it is up all the same.
+            log.error("server_failed_in_sync", error=str(error))
+        self.sessionhandler.link = self
+        self.supervisor.server_connected(pid)
+        self.sessionhandler.server_ready()
+        self.at_change()
+
+    # ---- from the Server
+
+    def data(self, link: Link, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
+        """Deliver a message of the game to one session or to several.
+
+        Raises ServerUnavailable for a link that is not the Server's.
+        """
+        self._require_server(link)
+        sessionhandler = self.sessionhandler
+        if isinstance(sessid, int):
+            sessionhandler.data_out_to(sessid, kwargs)
+        else:
+            for each in sessid:
+                sessionhandler.data_out_to(each, kwargs)
+
+    def _require_server(self, link: Link) -> None:
+        if link is not self.link:
+            raise ServerUnavailable("introduce yourself by PSYNC first")
+
+    def admin(self, link: Link, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
+        """Do an operation of the game.
+
+        Raises RemoteProtocolError for one that is not known, and ServerUnavailable for any but
+        PSYNC on a link that is not the Server's.
+        """
+        operation = str(kwargs.get("operation"))
+        if operation == Operation.PSYNC:
+            self._synchronise(link, kwargs)
+            return
+        self._require_server(link)
+        handle = self._operations.get(operation)
+        if handle is None or not isinstance(sessid, int):
+            raise RemoteProtocolError("UnknownOperation", repr(operation)[:40])
+        handle(sessid, kwargs)
+
+    def _login(self, sessid: int, kwargs: dict[str, Any]) -> None:
+        session = self.sessionhandler.sessions.get(sessid)
+        if session is not None:
+            self.sessionhandler.server_logged_in(session, kwargs.get("sessiondata") or {})
+
+    def _disconnect(self, sessid: int, kwargs: dict[str, Any]) -> None:
+        session = self.sessionhandler.sessions.get(sessid)
+        if session is not None:
+            self.sessionhandler.server_disconnect(session, str(kwargs.get("reason") or ""))
+
+    def _disconnect_all(self, _sessid: int, kwargs: dict[str, Any]) -> None:
+        self.sessionhandler.server_disconnect_all(str(kwargs.get("reason") or ""))
+
+    def _sync(self, _sessid: int, kwargs: dict[str, Any]) -> None:
+        clean = bool(kwargs.get("clean", True))
+        self.sessionhandler.server_session_sync(kwargs.get("sessiondata") or {}, clean)
+        if clean:
+            self.supervisor.server_synced_out()
+
+    def _connect_bot(self, _sessid: int, kwargs: dict[str, Any]) -> None:
+        self.sessionhandler.server_connect(
+            str(kwargs.get("protocol_path") or ""), kwargs.get("config") or {}
+        )

@@ -1,0 +1,167 @@
+"""What the tests with real processes and real peers share: a demo Portal and telnet players."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+PATIENCE = 30  # seconds until a test that waits in vain gives up
+ANSI = re.compile(rb"\x1b\[[0-9;]*m")
+TELNET = re.compile(rb"\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf1-\xf9]", re.DOTALL)
+
+
+class Player:
+    """A telnet player who answers no negotiation and remembers all it ever read."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.raw = b""
+        self.seen = 0  # up to where `expect` has looked
+        self.closed = False
+        self._news = trio.Event()
+
+    @property
+    def text(self) -> str:
+        return TELNET.sub(b"", ANSI.sub(b"", self.raw)).decode("utf-8", "replace")
+
+    async def read(self) -> None:
+        try:
+            async for data in self.stream:
+                self.raw += data
+                self._wake()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    async def say(self, line: str) -> None:
+        await self.stream.send_all(line.encode() + b"\r\n")
+
+    async def until(self, condition) -> None:
+        with trio.move_on_after(PATIENCE):
+            while not condition():
+                assert not self.closed, f"disconnected; last text: {self.text[-500:]!r}"
+                await self._news.wait()
+            return
+        raise AssertionError(f"waited in vain; last text: {self.text[-500:]!r}")
+
+    async def expect(self, wanted: str) -> str:
+        """Wait for a text behind all that was expected before; returns what came before it."""
+        await self.until(lambda: wanted in self.text[self.seen :])
+        start = self.seen
+        found = self.text.index(wanted, start)
+        self.seen = found + len(wanted)
+        return self.text[start:found]
+
+
+@dataclass
+class RunningPortal:
+    """A Portal in a process of its own, started with ports of its own."""
+
+    process: trio.Process
+    ready: dict
+    log: Path
+    nursery: trio.Nursery
+    players: list[Player] = field(default_factory=list)
+
+    @property
+    def telnet(self) -> tuple[str, int]:
+        host, port = self.ready["telnet"][0]
+        return host, port
+
+    @property
+    def amp(self) -> tuple[str, int]:
+        host, port = self.ready["amp"]
+        return host, port
+
+    async def connect(self) -> Player:
+        player = Player(await trio.open_tcp_stream(*self.telnet))
+        self.nursery.start_soon(player.read)
+        self.players.append(player)
+        return player
+
+    async def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+        host, port = self.amp
+        line = [*PORTAL, *words, "--host", host, "--amp-port", str(port)]
+        with trio.fail_after(PATIENCE):
+            return await trio.run_process(
+                line, capture_stdout=True, capture_stderr=True, check=check
+            )
+
+    async def status(self) -> dict:
+        return json.loads((await self.command("status", "--json")).stdout)
+
+    async def until_status(self, condition) -> dict:
+        with trio.fail_after(PATIENCE):
+            while True:
+                status = await self.status()
+                if condition(status):
+                    return status
+
+    async def kill_server(self) -> int:
+        """Kill the game without warning; returns the pid that is gone."""
+        status = await self.until_status(lambda s: s["server"]["state"] == "CONNECTED")
+        pid = status["server"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(PATIENCE):
+            return await self.process.wait()
+
+
+PORTAL = [sys.executable, "-m", "portal"]
+
+
+@asynccontextmanager
+async def running(log: Path, *words: str, environment: dict | None = None):
+    """Start `portal ...` with free ports, wait until it is ready, stop it at the end."""
+    line = [*PORTAL, *words, "--telnet-port", "0", "--amp-port", "0", "--json"]
+    async with trio.open_nursery() as nursery:
+        with log.open("wb") as errors:
+            start = partial(
+                trio.run_process,
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                check=False,
+                env={**os.environ, **(environment or {})},
+            )
+            process = await nursery.start(start)
+        with trio.fail_after(PATIENCE):
+            first = b""
+            while not first.endswith(b"\n"):
+                data = await process.stdout.receive_some(65536)
+                assert data, f"it ended before it was ready: {log.read_text()}"
+                first += data
+        portal = RunningPortal(process, json.loads(first), log, nursery)
+        try:
+            yield portal
+        finally:
+            with trio.CancelScope(shield=True):
+                if process.returncode is None:
+                    await portal.stop()
+                for player in portal.players:
+                    await trio.aclose_forcefully(player.stream)
+            nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def demo(tmp_path):
+    async with running(tmp_path / "portal.log", "demo", "--data", str(tmp_path / "data")) as it:
+        yield it

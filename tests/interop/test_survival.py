@@ -1,0 +1,145 @@
+"""What a Portal is for: the game is reloaded, crashes and is killed, and nobody is dropped.
+
+Everything is real here: `portal demo` in a process of its own, its game in another, and telnet
+players over TCP.
+"""
+
+import re
+from collections import Counter
+
+import pytest
+import trio
+
+pytestmark = pytest.mark.interop
+
+UNCERTAIN = re.compile(r"not confirmed and may not have been carried out: say (\w+)")
+
+
+async def log_in(demo, name):
+    player = await demo.connect()
+    await player.expect("name")
+    await player.say(name)
+    await player.expect(name)
+    return player
+
+
+def spoken(player, pattern):
+    return Counter(re.findall(pattern, player.text))
+
+
+async def test_two_players_talk(demo):
+    anna = await log_in(demo, "Anna")
+    bert = await log_in(demo, "Bert")
+    await anna.say("say hello there")
+    assert "Anna says" in (await bert.expect("hello there"))[-40:]
+    await bert.say("say hi")
+    await anna.expect("hi")
+
+
+async def test_a_reload_between_two_lines_loses_and_doubles_nothing(demo):
+    anna = await log_in(demo, "Anna")
+    bert = await log_in(demo, "Bert")
+    before = (await demo.status())["server"]["pid"]
+    await anna.say("say one")
+    await bert.say("say uno")
+    await demo.command("reload")
+    await anna.say("say two")
+    await bert.say("say due")
+    await anna.expect("due")
+    await bert.expect("two")
+    assert (await demo.status())["server"]["pid"] != before
+    for player, name, words in ((bert, "Anna", ("one", "two")), (anna, "Bert", ("uno", "due"))):
+        heard = spoken(player, name + r' says, "(\w+)')
+        assert heard == Counter(words)
+
+
+async def test_lines_typed_during_a_reload_arrive_once_and_in_order(demo):
+    anna = await log_in(demo, "Anna")
+    bert = await log_in(demo, "Bert")
+    words = [f"w{number}" for number in range(60)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(demo.command, "reload")
+        for word in words:
+            await anna.say(f"say {word}")
+            await trio.sleep(0.01)
+    await bert.expect(words[-1])
+    assert re.findall(r'Anna says, "(w\d+)', bert.text) == words
+
+
+async def type_lines(player, words, done):
+    for word in words:
+        await player.say(f"say {word}")
+        await trio.sleep(0.02)
+        if done():
+            return
+
+
+async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(demo):
+    anna = await log_in(demo, "Anna")
+    bert = await log_in(demo, "Bert")
+    killed = []
+    sent = {"Anna": [], "Bert": []}
+
+    def words(name):
+        for number in range(100_000):
+            word = f"{name[0].lower()}{number}x"
+            sent[name].append(word)
+            yield word
+
+    def finished():
+        return len(killed) == 10
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(type_lines, anna, words("Anna"), finished)
+        nursery.start_soon(type_lines, bert, words("Bert"), finished)
+        for _ in range(10):
+            killed.append(await demo.kill_server())
+            await demo.until_status(
+                lambda s: s["server"]["state"] == "CONNECTED" and s["server"]["pid"] != killed[-1]
+            )
+    assert len(set(killed)) == 10
+    for player, name, listener in ((anna, "Anna", bert), (bert, "Bert", anna)):
+        await player.say("say end")
+        await listener.expect(f'{name} says, "end')
+        assert not player.closed
+        said = spoken(player, r'You say, "(\w+x)')
+        heard = spoken(listener, name + r' says, "(\w+x)')
+        uncertain = set(UNCERTAIN.findall(player.text))
+        assert max(said.values()) == 1
+        assert max(heard.values()) == 1
+        refused = player.text.count("was not kept")
+        lost = [word for word in sent[name] if word not in heard and word not in uncertain]
+        assert len(lost) <= refused, f"{len(lost)} lines of {name} are gone without a word"
+
+
+async def test_a_password_is_never_repeated(demo):
+    anna = await log_in(demo, "Anna")
+    await anna.say("password")
+    await anna.until(lambda: b"\xff\xfb\x01" in anna.raw)
+    await demo.kill_server()
+    await anna.say("hunter2hunter2")
+    await demo.until_status(lambda s: s["server"]["state"] == "CONNECTED")
+    await anna.say("say still here")
+    await anna.expect("still here")
+    assert "hunter2" not in anna.text
+    assert b"hunter2" not in demo.log.read_bytes()
+
+
+async def test_sigterm_says_goodbye_and_exits_0(demo):
+    anna = await log_in(demo, "Anna")
+    assert await demo.stop() == 0
+    await anna.until(lambda: True)
+    with trio.fail_after(5):
+        while not anna.closed:
+            await trio.sleep(0.01)
+    assert "shutting down" in anna.text
+
+
+async def test_the_portal_stays_when_the_game_cannot_be_reloaded_and_says_where_it_is(demo):
+    assert (await demo.command("sessions", "--json")).returncode == 0
+    await demo.command("stop")
+    with trio.fail_after(20):
+        await demo.process.wait()
+    gone = await demo.command("status", check=False)
+    assert gone.returncode == 1
+    assert b"no Portal answers" in gone.stderr

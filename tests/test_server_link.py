@@ -1,0 +1,369 @@
+"""The way to the game: windows, orders, and the order of things when a Server comes or goes."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from portal.amp.commands import AdminPortal2Server, MsgPortal2Server, Operation
+from portal.config import AmpConfig, Config
+from portal.errors import (
+    ConnectionLost,
+    RemoteAMPError,
+    RemoteProtocolError,
+    ServerUnavailable,
+    ServiceError,
+)
+from portal.metrics import Metrics
+from portal.server_link import AmpServerLink
+from portal.session import Session
+from portal.sessionhandler import PortalSessionHandler
+
+
+class FakeLink:
+    """A link that remembers what was sent, and is answered by hand."""
+
+    def __init__(self, name="amp test", size=100):
+        self.name = name
+        self.size = size
+        self.sent = []
+        self.asks = []
+        self.aborted = ""
+        self.max_payload = 0
+        self.connection = SimpleNamespace(priority=False)
+
+    @property
+    def unanswered(self):
+        return len(self.asks)
+
+    @property
+    def unanswered_bytes(self):
+        return self.size * len(self.asks)
+
+    def send_packed(self, command, sessid, kwargs, *, answered=None, context=None):
+        self.sent.append((command, sessid, kwargs))
+        self.asks.append((answered, context))
+
+    def answer(self, error=None):
+        answered, context = self.asks.pop(0)
+        answered(context, error)
+
+    def answer_all(self):
+        while self.asks:
+            self.answer()
+
+    def lose(self, server):
+        while self.asks:
+            self.answer(ConnectionLost("lost"))
+        server.lost(self, None)
+
+    def abort(self, reason):
+        self.aborted = reason
+
+    @property
+    def operations(self):
+        return [kwargs["operation"] for command, _, kwargs in self.sent if is_admin(command)]
+
+    @property
+    def texts(self):
+        return [
+            kwargs["text"][0][0] for command, _, kwargs in self.sent if command is MsgPortal2Server
+        ]
+
+
+def is_admin(command):
+    return command is AdminPortal2Server
+
+
+class FakeSupervisor:
+    def __init__(self):
+        self.calls = []
+        self.restart_mode = "shutdown"
+
+    def server_connected(self, pid):
+        self.calls.append(("connected", pid))
+
+    def server_synced_out(self):
+        self.calls.append(("synced out",))
+
+    def link_lost(self):
+        self.calls.append(("lost",))
+
+
+class ShownSession(Session):
+    """A session that remembers what its player was shown."""
+
+    __slots__ = ("ended", "shown")
+
+    def __init__(self):
+        self.shown = []
+        self.ended = None
+
+    def send_text(self, text, **kwargs):
+        self.shown.append(text)
+
+    def disconnect(self, reason=""):
+        super().disconnect(reason)
+        self.ended = reason
+
+
+class House:
+    """A sessionhandler with its way to the game."""
+
+    def __init__(self, **amp):
+        config = Config(amp=AmpConfig(**amp))
+        self.handler = PortalSessionHandler(config, Metrics(), now=lambda: 0.0, wall=lambda: 1.0)
+        self.supervisor = FakeSupervisor()
+        self.changes = 0
+        self.server = AmpServerLink(config.amp, self.handler, self.supervisor, self.changed)
+
+    def changed(self):
+        self.changes += 1
+
+    def player(self):
+        session = ShownSession()
+        session.init_session("telnet", "192.0.2.1", self.handler)
+        self.handler.connect(session)
+        session.logged_in = True
+        return session
+
+    def psync(self, link=None, **info):
+        link = link or FakeLink()
+        kwargs = {"operation": Operation.PSYNC, "spid": 42, "info_dict": info}
+        self.server.admin(link, 0, kwargs)
+        return link
+
+    def connected(self, **info):
+        link = self.psync(**info)
+        link.answer_all()
+        return link
+
+
+def test_psync_is_answered_with_the_sessions_a_server_has_acknowledged():
+    house = House()
+    player = house.player()
+    first = house.connected(library="portal.game")
+    assert first.operations == [Operation.PSYNC, Operation.PCONN]
+    assert first.sent[0][2]["sessiondata"] == {}
+    assert first.sent[0][2]["server_restart_mode"] == "shutdown"
+    assert first.connection.priority
+    assert house.supervisor.calls == [("connected", 42)]
+    first.answer_all()
+    first.lose(house.server)
+    assert house.supervisor.calls[-1] == ("lost",)
+    second = house.connected()
+    assert list(second.sent[0][2]["sessiondata"]) == [player.sessid]
+    assert second.operations == [Operation.PSYNC]
+    assert house.changes == 3
+
+
+def test_what_is_typed_while_the_server_is_away_arrives_once_behind_the_greeting():
+    house = House()
+    player = house.player()
+    player.data_in(text="look")
+    link = house.connected()
+    assert [each[0] for each in link.sent[1:]] == [AdminPortal2Server, MsgPortal2Server]
+    assert link.texts == ["look"]
+
+
+def test_unanswered_messages_of_a_dead_server_are_reported_and_not_sent_again():
+    house = House()
+    player = house.player()
+    first = house.connected()
+    first.answer_all()
+    player.data_in(text="done")
+    first.answer()
+    player.data_in(text="open door")
+    first.lose(house.server)
+    assert any("open door" in text for text in player.shown)
+    assert not any("done" in text for text in player.shown)
+    assert house.connected().texts == []
+
+
+def test_beyond_the_window_messages_wait_in_order_and_follow_the_answers():
+    house = House(window_bytes=250)
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    for number in range(6):
+        player.data_in(text=str(number))
+    assert link.texts == ["0", "1", "2"]
+    link.answer()
+    assert link.texts == ["0", "1", "2", "3"]
+    link.answer_all()
+    assert link.texts == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_server_of_our_own_gets_a_wider_window():
+    house = House(window_bytes=150, own_window_bytes=100_000)
+    player = house.player()
+    link = house.connected(library="portal.game")
+    link.answer_all()
+    for number in range(6):
+        player.data_in(text=str(number))
+    assert len(link.texts) == 6
+
+
+def test_the_window_counts_messages_too():
+    house = House(window_messages=2)
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    for number in range(3):
+        player.data_in(text=str(number))
+    assert link.texts == ["0", "1"]
+
+
+def test_what_waited_for_the_window_is_kept_when_the_server_goes():
+    house = House(window_bytes=150)
+    player = house.player()
+    first = house.connected()
+    first.answer_all()
+    for number in range(5):
+        player.data_in(text=f"line {number}")
+    player.protocol_flags["X"] = 1
+    house.handler.sync(player)  # waits with them, and is in the next sync anyway
+    first.lose(house.server)
+    reported = [text for text in player.shown if "not confirmed" in text]
+    assert len(reported) == 2
+    second = house.connected()
+    assert second.texts == ["line 2", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    ("order", "sent", "mode"),
+    [
+        (Operation.SRELOAD, Operation.SRELOAD, "reload"),
+        (Operation.SRESET, Operation.SRESET, "reset"),
+        (Operation.SSHUTD, Operation.SSHUTD, "shutdown"),
+        (Operation.PSHUTD, Operation.SSHUTD, "shutdown"),
+    ],
+)
+def test_from_the_moment_of_an_order_input_is_held(order, sent, mode):
+    house = House()
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    house.server.forward_order(order)
+    assert link.sent[-1][2] == {"operation": sent, "server_restart_mode": mode}
+    player.data_in(text="later")
+    assert link.texts == []
+    link.answer_all()
+    link.lose(house.server)
+    assert house.connected().texts == ["later"]
+
+
+def test_an_order_without_a_server_goes_nowhere():
+    house = House()
+    house.server.forward_order(Operation.SRELOAD)
+    with pytest.raises(ServerUnavailable):
+        house.server.send_admin(Operation.PDISCONN, 1)
+
+
+def test_a_second_psync_replaces_the_older_server():
+    house = House()
+    player = house.player()
+    old = house.connected()
+    old.answer_all()
+    player.data_in(text="unanswered")
+    new = house.psync()
+    assert old.aborted
+    old.lose(house.server)
+    assert any("unanswered" in text for text in player.shown)
+    new.answer_all()
+    assert house.server.link is new
+    with pytest.raises(ServerUnavailable):
+        house.server.data(old, player.sessid, {"text": [["stale"], {}]})
+    with pytest.raises(ServerUnavailable):
+        house.server.admin(old, 0, {"operation": Operation.SSYNC})
+    assert "stale" not in player.shown
+
+
+def test_a_server_that_is_lost_before_it_has_synchronised_was_never_there():
+    house = House()
+    link = house.psync()
+    link.lose(house.server)
+    assert ("connected", 42) not in house.supervisor.calls
+    assert house.server.link is None
+
+
+def test_a_server_that_fails_in_its_sync_is_up_all_the_same():
+    house = House()
+    link = house.psync()
+    link.answer(RemoteAMPError("EXCEPTION", "DoesNotExist"))
+    assert house.supervisor.calls == [("connected", 42)]
+
+
+def test_a_refused_message_counts_as_answered():
+    house = House()
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    player.data_in(text="boom")
+    link.answer(RemoteAMPError("EXCEPTION", "ValueError"))
+    assert player.unanswered == 0
+    house.server.send_admin(Operation.PCONNSYNC, player.sessid, sessiondata={})
+    link.answer(RemoteAMPError("EXCEPTION", "KeyError"))
+    assert not link.asks
+
+
+def test_messages_of_the_game_reach_one_session_or_many():
+    house = House()
+    players = [house.player() for _ in range(3)]
+    link = house.connected()
+    house.server.data(link, players[0].sessid, {"text": [["one"], {}]})
+    house.server.data(link, [each.sessid for each in players], {"text": [["all"], {}]})
+    assert [each.shown[-2:] for each in players[1:]] == [each.shown[-2:] for each in players[1:]]
+    assert players[0].shown[-2:] == ["one", "all"]
+    assert players[2].shown[-1] == "all"
+
+
+def test_operations_of_the_game():
+    house = House()
+    player, other = house.player(), house.player()
+    link = house.connected()
+    admin = house.server.admin
+    admin(link, player.sessid, {"operation": Operation.SLOGIN, "sessiondata": {"uid": 7}})
+    assert player.uid == 7
+    data = {player.sessid: {"uname": "Anna"}}
+    admin(link, 0, {"operation": Operation.SSYNC, "sessiondata": data, "clean": False})
+    assert player.uname == "Anna"
+    assert ("synced out",) not in house.supervisor.calls
+    data[other.sessid] = {}
+    admin(link, 0, {"operation": Operation.SSYNC, "sessiondata": data})
+    assert ("synced out",) in house.supervisor.calls
+    admin(link, player.sessid, {"operation": Operation.SDISCONN, "reason": "Bye."})
+    assert player.ended == "Bye."
+    admin(link, player.sessid, {"operation": Operation.SDISCONN, "reason": "Bye again."})
+    admin(link, player.sessid, {"operation": Operation.SLOGIN, "sessiondata": {"uid": 8}})
+    admin(link, 0, {"operation": Operation.SDISCONNALL, "reason": "All out."})
+    assert other.ended == "All out."
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error"),
+    [
+        ({"operation": "\x7f"}, RemoteProtocolError),
+        ({}, RemoteProtocolError),
+        ({"operation": Operation.SCONN, "protocol_path": "a.b"}, ServiceError),
+    ],
+)
+def test_operations_that_are_refused(kwargs, error):
+    house = House()
+    link = house.connected()
+    with pytest.raises(error):
+        house.server.admin(link, 0, kwargs)
+
+
+def test_a_sync_of_everybody_is_let_through():
+    house = House()
+    link = house.connected()
+    before = link.max_payload
+    house.player()
+    assert link.max_payload == before + house.server.config.payload_bytes_per_session
+
+
+def test_the_end_of_another_link_changes_nothing():
+    house = House()
+    link = house.connected()
+    house.server.lost(FakeLink(), None)
+    assert house.server.link is link
