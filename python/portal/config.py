@@ -17,7 +17,9 @@ MIB = 1024 * 1024
 # How a Server that the Portal starts learns where to dial in.
 AMP_ADDRESS_VARIABLE = "PORTAL_AMP"
 # Where both ends find the shared secret of an AMP port that is not loopback.
-AMP_SECRET_VARIABLE = "PORTAL_AMP_SECRET"
+AMP_SECRET_VARIABLE = "PORTAL_AMP_SECRET"  # noqa: S105 - the name of a variable
+# What a running Portal notes in its directory, and the command line reads there.
+NOTE_NAME = "portal.json"
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,5 +161,5 @@ def amp_address_from_environment() -> tuple[str, int] | str:
 
 
 def amp_secret_from_environment() -> str | None:
-    """The shared secret of an AMP port that is not loopback, if there is one."""
+    """Read the shared secret of an AMP port that is not loopback, if there is one."""
     return os.environ.get(AMP_SECRET_VARIABLE) or None

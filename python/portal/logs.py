@@ -10,6 +10,7 @@ Logging never raises. A value that cannot be written is replaced, and a line tha
 
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
@@ -27,20 +28,25 @@ FILE_MODE = 0o640  # addresses of players are nobody else's business
 class LogFile:
     """Where the lines go: a file that is opened anew by `reopen`, or a stream.
 
-    Every line is one write to the descriptor, whole even where several processes append. With
-    neither path nor stream it is standard error. Raises ConfigError when the file cannot be
-    opened at the start; later there is no error, only loss.
+    Every line is one write to the descriptor, whole even where several processes append. It does
+    not wait for a reader either: while a pipe or a terminal takes no more, lines are lost, and
+    `lost` counts them. With neither path nor stream it is standard error.
+    Raises ConfigError when the file cannot be opened at the start; later there is only loss.
     """
 
     def __init__(self, path: str | None = None, stream: TextIO | None = None) -> None:
         self.path = path
+        self.lost = 0
         self._stream = sys.stderr if stream is None else stream
-        self._descriptor = -1
-        if path is not None:
-            try:
-                self._descriptor = _open(path)
-            except OSError as error:
+        self._poll = select.poll()
+        try:
+            self._descriptor = self._stream.fileno() if path is None else _open(path)
+        except OSError as error:
+            if path is not None:
                 raise ConfigError("configuration", "log.path", str(error)) from error
+            self._descriptor = -1  # a stream that is no file of the system: StringIO
+        else:
+            self._poll.register(self._descriptor, select.POLLOUT)
 
     @property
     def is_terminal(self) -> bool:
@@ -49,26 +55,30 @@ class LogFile:
 
     def write(self, line: str) -> None:
         """Append one line, given without its end."""
-        # ValueError is a stream that was closed, and half of a surrogate pair.
-        with contextlib.suppress(OSError, ValueError):
-            if self.path is None:
+        try:
+            if self.path is None and self._descriptor < 0:
                 self._stream.write(line + "\n")
-                self._stream.flush()
-            else:
+            elif self._poll.poll(0) == [(self._descriptor, select.POLLOUT)]:
                 os.write(self._descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
+            else:
+                self.lost += 1
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.lost += 1
 
     def reopen(self) -> None:
         """Go on in a new file of the same name, after the old one was moved away."""
-        if self.path is None:
+        if self.path is None or self._descriptor < 0:
             return
         with contextlib.suppress(OSError):
             descriptor = _open(self.path)
-            self._descriptor, old = descriptor, self._descriptor
-            os.close(old)
+            # The new file under the old number: whoever knows that goes on too.
+            os.dup2(descriptor, self._descriptor, inheritable=False)
+            os.close(descriptor)
 
     def close(self) -> None:
         """Close the file; lines that come later are lost. A stream stays open."""
         if self.path is not None and self._descriptor >= 0:
+            self._poll.unregister(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -142,12 +152,14 @@ class Unfailing:
         self.renderer = renderer
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
-        """Render the event, or say no more than its name."""
+        """Render the event, or no more than its name and what kept it from being rendered."""
         name = event.get("event")
         try:
             return str(self.renderer(logger, method, event))
         except Exception as error:  # noqa: BLE001 - the barrier: a log line must not end its caller
-            return f"log_line_failed event={name!a:.100} error={type(error).__name__}"
+            of = ascii(name)[:100] if isinstance(name, str) else "?"
+            failed = {"event": "log_line_failed", "of": of, "error": type(error).__name__}
+            return str(self.renderer(logger, method, {"level": method, **failed}))
 
 
 def _add_logger(

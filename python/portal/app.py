@@ -1,0 +1,359 @@
+"""The one place where a Portal is put together, started in order and stopped in order.
+
+`Portal` is one Portal: build it from a `Config`, and `run` it in a nursery of your own program.
+It touches nothing of the process around it. `run_process` is a whole process that is a Portal:
+logs, signals, descriptors, the collector, and an exit code.
+
+Start:  sockets are opened (a port in use fails here), hub, AMP, supervisor, listeners.
+Stop:   players' listeners are closed, players are told, the Server is told to leave and waited
+        for, sessions end, the AMP port is closed, and the hub drains what is left.
+"""
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+import trio
+
+from portal import __version__, logs
+from portal.amp.authentication import check_address
+from portal.amp_server import AmpServer
+from portal.config import (
+    AMP_ADDRESS_VARIABLE,
+    AMP_SECRET_VARIABLE,
+    NOTE_NAME,
+    Config,
+    LimitsConfig,
+    amp_address_to_text,
+)
+from portal.errors import ServerUnavailable, ServiceError
+from portal.hub.hub import Hub
+from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
+from portal.logs import LogFile
+from portal.metrics import Metrics
+from portal.protocols.telnet import TelnetProtocol
+from portal.queries import Queries
+from portal.sessionhandler import PortalSessionHandler
+from portal.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+# The Server's part of the 15 seconds that a stop may take; the rest is the hub's and a margin.
+STOP_SECONDS = 12.0
+# The AMP port is for few, who come often: every question of the command line is a connection.
+AMP_LIMITS = LimitsConfig(
+    connections=1000,
+    connections_per_address=1000,
+    connections_per_second=1000.0,
+    connection_burst=1000,
+)
+GOODBYE = "The game is shutting down."
+
+# A collection of ten thousand sessions takes 6 to 13 ms; few of them, and none of what start-up
+# made, are worth looking at.
+COLLECTOR_THRESHOLD = (50_000, 20, 100)
+
+Info = dict[str, Any]
+
+
+class Portal:
+    """One Portal with all of its parts; a service: `await nursery.start(portal.run)`.
+
+    `open` opens the sockets and may be called before, to see errors without a nursery around
+    them. `stop` ends `run` in order, at any time and from any callback.
+    """
+
+    def __init__(self, config: Config) -> None:
+        check_address(config.amp)
+        self.config = config
+        self.metrics = Metrics()
+        self.hub = Hub(config.hub, self.metrics)
+        self.sessionhandler = PortalSessionHandler(
+            config, self.metrics, now=self.hub.now, wall=time.time
+        )
+        self.environment = dict(os.environ)
+        self.supervisor = Supervisor(config.server, self.metrics, environment=self.environment)
+        queries = Queries(
+            config.name,
+            self.metrics,
+            self.sessionhandler,
+            self.supervisor,
+            wall=time.time,
+            addresses=self.addresses,
+            server_info=lambda: self.amp_server.server.info,
+            stop=self.stop,
+        )
+        self.amp_server = AmpServer(
+            config,
+            self.metrics,
+            hub=self.hub,
+            sessionhandler=self.sessionhandler,
+            supervisor=self.supervisor,
+            queries=queries.by_name(),
+            addresses=self.addresses,
+        )
+        self.supervisor.on_order = self.amp_server.server.forward_order
+        self.supervisor.on_stop = self.stop
+        self.telnet = TelnetProtocol(config, self.metrics, self.hub, self.sessionhandler)
+        self.player_listeners: list[Listener] = []
+        self.amp_listener: Listener | None = None
+        self._stopping = trio.Event()
+
+    # ---- where it is
+
+    def addresses(self) -> Info:
+        """Where it listens: `telnet` as [[host, port]], `amp` as [host, port] or a path."""
+        amp = [] if self.amp_listener is None else self.amp_listener.addresses
+        telnet = [address for each in self.player_listeners for address in each.addresses]
+        return {"telnet": telnet, "amp": amp[0] if amp else None}
+
+    def info(self) -> Info:
+        """Tell who it is and where: its name, version, pids and addresses."""
+        return {
+            "name": self.config.name,
+            "version": __version__,
+            "portal_pid": os.getpid(),
+            "server_pid": self.supervisor.server_pid,
+            **self.addresses(),
+        }
+
+    # ---- its life
+
+    def open(self) -> None:
+        """Open every socket; connections wait in their backlog until `run` takes them.
+
+        Raises ServiceError for an address that cannot be had (in use, not ours, not allowed);
+        then none stays open.
+        """
+        telnet, backlog = self.config.telnet, self.config.hub.backlog
+        with contextlib.ExitStack() as undo:
+            sockets = _open(
+                "telnet",
+                f"{', '.join(telnet.hosts)} port {telnet.port}",
+                partial(open_tcp_sockets, telnet.hosts, telnet.port, backlog),
+            )
+            for sock in sockets:
+                undo.enter_context(sock)
+            amp = self._open_amp()
+            undo.pop_all()
+        admission = Admission(self.config.limits)
+        self.player_listeners = [
+            Listener(self.hub, "telnet", sockets, self.telnet.make_protocol, admission=admission)
+        ]
+        self.amp_listener = Listener(
+            self.hub, "amp", amp, self.amp_server.make_protocol, admission=Admission(AMP_LIMITS)
+        )
+        self._tell_environment()
+
+    def _open_amp(self) -> list[socket.socket]:
+        amp, backlog = self.config.amp, self.config.hub.backlog
+        if amp.socket is not None:
+            path = amp.socket
+            return _open("amp", path, lambda: [open_unix_socket(path, backlog)])
+        where = f"{amp.host} port {amp.port}"
+        return _open("amp", where, partial(open_tcp_sockets, [amp.host], amp.port, backlog))
+
+    async def run(self, *, task_status: trio.TaskStatus[Info] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop` is called or the task is cancelled.
+
+        Reports started with `info()` when it listens; its Server may still be on its way.
+        Cancelled, it drops everything within about two seconds; `stop` is the orderly way.
+        Raises what `open` does, unless that was called before.
+        """
+        if self.amp_listener is None:
+            self.open()
+        try:
+            async with trio.open_nursery() as below:
+                await below.start(self.hub.run)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(self.amp_server.run)
+                    await nursery.start(self.supervisor.run)
+                    for listener in self._listeners():
+                        await nursery.start(listener.run)
+                    log.info("portal_started", **self.info())
+                    task_status.started(self.info())
+                    await self._stopping.wait()
+                    await self._stop_in_order()
+                    nursery.cancel_scope.cancel()
+                below.cancel_scope.cancel()
+        finally:
+            for listener in self._listeners():
+                listener.close()
+            log.info("portal_stopped")
+
+    def stop(self) -> None:
+        """Begin to stop; `run` returns when it is done, within 15 seconds."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    async def _stop_in_order(self) -> None:
+        log.info("portal_stopping", sessions=len(self.sessionhandler.sessions))
+        for listener in self.player_listeners:
+            listener.close()
+        self.sessionhandler.announce_all(GOODBYE)
+        with trio.move_on_after(STOP_SECONDS):
+            await self.supervisor.stop_server()
+        self.sessionhandler.disconnect_all()
+
+    def _listeners(self) -> list[Listener]:
+        amp = [] if self.amp_listener is None else [self.amp_listener]
+        return [*self.player_listeners, *amp]
+
+    def _tell_environment(self) -> None:
+        """Tell the Server, by its environment, where to dial in and with which secret."""
+        address = self.addresses()["amp"]
+        self.environment[AMP_ADDRESS_VARIABLE] = amp_address_to_text(_dialled(address))
+        if self.config.amp.secret is not None:
+            self.environment[AMP_SECRET_VARIABLE] = self.config.amp.secret
+
+
+@contextlib.contextmanager
+def noted(directory: str | None, info: Info) -> Iterator[None]:
+    """Leave a note of a running Portal in its directory, for the command line (mode 0600).
+
+    The directory is made where there is none. At the end the note is removed, unless another
+    Portal has put its own there. Without a directory nothing happens. Raises ServiceError when
+    it cannot be written.
+    """
+    if directory is None:
+        yield
+        return
+    path = Path(directory, NOTE_NAME)
+    text = msgspec.json.encode(info)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, text)
+    except OSError as error:
+        raise ServiceError("note", f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == text:
+                path.unlink()
+
+
+def _write_whole(path: Path, text: bytes) -> None:
+    """Put a file there at once: whoever reads it never sees half of it."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _open(name: str, where: str, opener: Callable[[], list[socket.socket]]) -> list[socket.socket]:
+    """Open sockets, and turn what the system says into one clear line."""
+    try:
+        return opener()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ServiceError(name, f"cannot listen at {where}: {reason}") from error
+
+
+def _dialled(address: tuple[str, int] | str) -> tuple[str, int] | str:
+    """Where to dial on this machine what listens at an address."""
+    if isinstance(address, str):
+        return str(Path(address).absolute())
+    host, port = address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared
+
+
+# ---- a process that is a Portal
+
+
+def run_process(config: Config, ready: Callable[[Info], None]) -> int:
+    """Be a Portal until a signal or an order ends it; returns the exit code of the process.
+
+    `ready(info)` is called once: when a Server is connected or, without a command to start one,
+    when the Portal listens. SIGTERM and SIGINT stop it in order (0); a second one drops everything
+    (1). SIGHUP opens the log file anew and SIGUSR1 reloads the game.
+    Raises ConfigError, and ServiceError for an address that cannot be had.
+    """
+    log_file = logs.configure(config.log.level, path=config.log.path, json=config.log.json)
+    with contextlib.closing(log_file):
+        raise_descriptor_limit()
+        portal = Portal(config)
+        portal.open()
+        with noted(config.directory, portal.info()):
+            try:
+                # A KeyboardInterrupt inside a tick of the hub would pass every crash barrier.
+                return trio.run(
+                    _serve, portal, ready, log_file, restrict_keyboard_interrupt_to_checkpoints=True
+                )
+            except Exception:
+                log.critical("portal_crashed", exc_info=True)
+                return 1
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many sockets as the system lets us have without asking."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def calm_collector() -> None:
+    """Make the garbage collector look seldom, and never at what start-up has made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLD)
+
+
+async def _serve(portal: Portal, ready: Callable[[Info], None], log_file: LogFile) -> int:
+    at_once = trio.CancelScope()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    with trio.open_signal_receiver(*numbers) as signals, at_once:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, portal, log_file, nursery, at_once)
+            async with trio.open_nursery() as serving:
+                await serving.start(portal.run)
+                calm_collector()
+                nursery.start_soon(_tell_ready, portal, ready)
+            nursery.cancel_scope.cancel()
+    return 1 if at_once.cancelled_caught else 0
+
+
+async def _tell_ready(portal: Portal, ready: Callable[[Info], None]) -> None:
+    if portal.config.server.command:
+        await portal.supervisor.connected()
+    ready(portal.info())
+
+
+async def _obey(
+    signals: AsyncIterator[int],
+    portal: Portal,
+    log_file: LogFile,
+    nursery: trio.Nursery,
+    at_once: trio.CancelScope,
+) -> None:
+    async for number in signals:
+        log.info("signal_received", signal=signal.Signals(number).name)
+        if number == signal.SIGHUP:
+            log_file.reopen()
+        elif number == signal.SIGUSR1:
+            nursery.start_soon(_reload, portal)
+        elif portal.stopping:
+            at_once.cancel()
+        else:
+            portal.stop()
+
+
+async def _reload(portal: Portal) -> None:
+    try:
+        await portal.supervisor.reload()
+    except ServerUnavailable as error:
+        log.warning("reload_failed", reason=str(error))
