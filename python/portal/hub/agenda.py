@@ -1,0 +1,90 @@
+"""The agenda: what the connections of a hub leave it to do at the end of its tick.
+
+It is all that a connection knows of its hub. Nothing here is done at once, for two reasons. What
+many callbacks write to one connection leaves in one `send`. And a socket that was closed in the
+middle of a tick would give its descriptor to the next one accepted, which would then receive the
+events that were meant for the old one.
+"""
+
+from typing import TYPE_CHECKING
+
+from portal.config import HubConfig
+from portal.hub.poller import Poller
+from portal.hub.slow_peers import SlowPeers
+from portal.hub.timers import Timers
+from portal.metrics import Metrics
+
+if TYPE_CHECKING:
+    from portal.hub.connection import Connection
+
+
+class Agenda:
+    """Connections with something to send (`dirty`) and those that have ended (`doomed`).
+
+    `asleep` is set by the hub before it waits; the first note taken while it is set wakes the hub
+    by the poller, so that what other tasks write leaves as promptly as what a tick writes.
+    `stopping` tells connections that close not to wait for their peer any more.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_closing_cap",
+        "asleep",
+        "dirty",
+        "doomed",
+        "metrics",
+        "poller",
+        "receive_bytes",
+        "slow_peers",
+        "stopping",
+    )
+
+    def __init__(self, config: HubConfig, metrics: Metrics, poller: Poller, timers: Timers) -> None:
+        self.metrics = metrics
+        self.poller = poller
+        self.receive_bytes = config.receive_bytes
+        self.slow_peers = SlowPeers(config, metrics, timers)
+        self.dirty: list[Connection] = []
+        self.doomed: list[tuple[Connection, Exception | None]] = []
+        self.asleep = False
+        self.stopping = False
+        self._closing = timers.make_queue(config.close_seconds, _end)
+        self._closing_cap = timers.make_queue(config.close_cap_seconds, _end)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the hub may sleep."""
+        return not self.dirty and not self.doomed
+
+    def flush_later(self, connection: "Connection") -> None:
+        """Have the connection flushed at the end of the tick; call it once until then."""
+        self.dirty.append(connection)
+        if self.asleep:
+            self._wake()
+
+    def bury_later(self, connection: "Connection", error: Exception | None) -> None:
+        """Have the connection's socket closed, and its protocol told, at the end of the tick."""
+        self.slow_peers.forget(connection)
+        self._closing.cancel(connection)
+        self._closing_cap.cancel(connection)
+        self.doomed.append((connection, error))
+        if self.asleep:
+            self._wake()
+
+    def begin_closing(self, connection: "Connection") -> None:
+        """Bound the time that the connection has left."""
+        self._closing.start(connection)
+        self._closing_cap.start(connection)
+
+    def prolong_closing(self, connection: "Connection") -> None:
+        """Give a closing connection that made progress its time anew, under the cap."""
+        self._closing.restart(connection)
+
+    def _wake(self) -> None:
+        self.asleep = False
+        self.poller.wake()
+
+
+def _end(connection: "Connection") -> None:
+    """End a connection that did not close in time; it keeps the reason it has."""
+    connection.abort()

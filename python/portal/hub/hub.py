@@ -1,0 +1,256 @@
+"""The hub: one task that serves every socket of the process.
+
+Sockets are registered with a poller (`portal.hub.poller`). One trio task waits until any of them
+is ready, then does one **tick**:
+
+    read    the Server's link first, then at most `tick_events` ready sockets, one recv each;
+            the bytes go to the connection's protocol at once, as plain function calls
+    bury    connections that ended: sockets closed, protocols told
+    flush   connections that were written to: one send each, of all that was written
+
+Each phase is bounded in time (`phase_seconds`); what it does not get to is done in the next tick,
+after other tasks have run. Before each tick they are let go first, so that the hub stays a good
+neighbour when it is saturated.
+
+A protocol's exception ends its connection and never comes here.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any
+
+import structlog
+import trio
+
+from portal.config import HubConfig
+from portal.errors import ConnectionLost
+from portal.hub.agenda import Agenda
+from portal.hub.connection import Connection
+from portal.hub.dialler import dial_tcp, dial_unix
+from portal.hub.poller import READABLE, Event, Poller
+from portal.hub.protocol import ConnectionProtocol
+from portal.hub.timers import DeadlineQueue, T, Timers
+from portal.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+MakeProtocol = Callable[[Connection], ConnectionProtocol]
+
+SHUTTING_DOWN = "the hub is shutting down"
+
+
+class Hub:
+    """Every socket of a process, and the deadlines of what stands on them.
+
+    Sockets and deadlines may be added before `run`, and are served once it runs. Nothing here may
+    be called from another thread.
+
+    Raises ServiceError on a system without epoll.
+    """
+
+    def __init__(self, config: HubConfig, metrics: Metrics) -> None:
+        self.config = config
+        self.metrics = metrics
+        self._poller = Poller()
+        self._timers = Timers(self.now)
+        self._agenda = Agenda(config, metrics, self._poller, self._timers)
+        self._connections: dict[int, Connection] = {}
+        self._events: Iterator[Event] = iter(())
+        self._unread = False  # the last tick was cut before the end of its events
+        self._full = False  # the poller had as many events as it was asked for, so perhaps more
+
+    @property
+    def connections(self) -> int:
+        """How many sockets it serves, those that are closing among them."""
+        return len(self._connections)
+
+    @property
+    def unsent(self) -> int:
+        """The bytes that the kernel would not take yet, on all connections together."""
+        return self._agenda.slow_peers.total
+
+    def now(self) -> float:
+        """Seconds on the clock of the hub's deadlines, which never goes back."""
+        return trio.current_time()
+
+    def deadlines(self, seconds: float, expired: Callable[[T], None]) -> DeadlineQueue[T]:
+        """Make a queue of deadlines that are all so many seconds long.
+
+        Make one for each kind of deadline, at the start: it is swept as long as the hub runs.
+        """
+        return self._timers.make_queue(seconds, expired)
+
+    def add_socket(
+        self,
+        sock: socket.socket,
+        make_protocol: MakeProtocol,
+        *,
+        peer: tuple[Any, ...] | str | None = None,
+        ended: Callable[[Connection], None] | None = None,
+    ) -> Connection:
+        """Serve a connected socket from now on; the hub owns it, also if this raises.
+
+        `make_protocol(connection)` returns the object that is given what comes in; it may write
+        already. `peer` saves a system call to one that knows it. `ended(connection)` is called
+        once, after the protocol's `connection_lost`; it must not raise.
+
+        Raises ConnectionLost when the hub is shutting down, OSError when the peer has gone
+        already, and what `make_protocol` raises.
+        """
+        if self._agenda.stopping:
+            sock.close()
+            raise ConnectionLost(SHUTTING_DOWN)
+        try:
+            sock.setblocking(False)
+            if sock.family != socket.AF_UNIX:
+                # Else a reply waits for the peer's acknowledgement of the last one: 44 ms.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = Connection(
+                sock, sock.getpeername() if peer is None else peer, self._agenda, ended
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._connections[sock.fileno()] = connection
+        try:
+            connection.protocol = make_protocol(connection)
+        except BaseException:
+            connection.abort("its protocol could not be made")
+            raise
+        return connection
+
+    async def connect_tcp(self, host: str, port: int, make_protocol: MakeProtocol) -> Connection:
+        """Dial a host, trying each of its addresses in turn; see `add_socket` for the rest.
+
+        Bound it by a cancel scope: a silent host takes minutes. Raises OSError when it cannot be
+        reached, and what `add_socket` raises.
+        """
+        return self.add_socket(await dial_tcp(host, port), make_protocol)
+
+    async def connect_unix(self, path: str, make_protocol: MakeProtocol) -> Connection:
+        """Dial a UNIX socket; raises as `connect_tcp` does."""
+        return self.add_socket(await dial_unix(path), make_protocol)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve every socket until cancelled; call it once.
+
+        It reports that it has started at once. On cancel, and if it fails, every connection is
+        closed: what was written is still sent, for at most `drain_seconds` in all, shielded from
+        the cancel; then each protocol is told that its connection is lost. So stop last what
+        others need for their goodbyes.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._sweep)
+                task_status.started()
+                while True:
+                    await self._wait()
+                    self._tick()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._drain()
+
+    async def _wait(self) -> None:
+        """Wait until there is something to do, then let others go first."""
+        if self._unread or self._full or not self._agenda.empty:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._agenda.asleep = True
+            try:
+                await trio.lowlevel.wait_readable(self._poller.fileno())
+            finally:
+                self._agenda.asleep = False
+        statistics = trio.lowlevel.current_statistics
+        for _ in range(self.config.yields):
+            if not statistics().tasks_runnable:
+                return
+            await trio.lowlevel.checkpoint()
+
+    def _tick(self) -> None:
+        received = self._read_priority()
+        received += self._read()
+        self.metrics.bytes_received += received
+        # While events of one poll are left no descriptor may become free: they would be taken for
+        # those of the next socket that gets it.
+        if not self._unread:
+            self._bury(perf_counter() + self.config.phase_seconds)
+        self._flush()
+
+    def _read_priority(self) -> int:
+        received = 0
+        for fd, event in self._poller.poll_priority(self.config.tick_events):
+            received += self._connections[fd].receive_event(event)
+        return received
+
+    def _read(self) -> int:
+        """Serve what is left of the last poll, or else what a new one brings."""
+        if not self._unread:
+            events = self._poller.poll(self.config.tick_events)
+            self._full = len(events) == self.config.tick_events
+            self._events = iter(events)
+        received = 0
+        find = self._connections.get
+        end = perf_counter() + self.config.phase_seconds
+        for fd, event in self._events:
+            connection = find(fd)
+            if connection is None:
+                continue  # the poller's own
+            if event == READABLE:
+                received += connection.receive()
+            else:
+                received += connection.receive_event(event)
+            if perf_counter() > end:
+                self._unread = True
+                return received
+        self._unread = False
+        return received
+
+    def _bury(self, end: float) -> None:
+        doomed = self._agenda.doomed
+        done = 0
+        # It grows while it is gone through: the loss of one connection ends others.
+        for connection, error in doomed:
+            # First, since the protocol may well add a socket, which gets the same descriptor.
+            del self._connections[connection.fileno()]
+            connection.bury(error)
+            done += 1
+            if perf_counter() > end:
+                break
+        del doomed[:done]
+        self.metrics.connections_lost += done
+
+    def _flush(self) -> None:
+        dirty = self._agenda.dirty
+        sent = done = 0
+        end = perf_counter() + self.config.phase_seconds
+        for connection in dirty:
+            sent += connection.flush()
+            done += 1
+            if perf_counter() > end:
+                break
+        del dirty[:done]
+        self.metrics.bytes_sent += sent
+        self._agenda.slow_peers.cut_largest()
+
+    async def _sweep(self) -> None:
+        while True:
+            await trio.sleep(self.config.sweep_seconds)
+            while self._timers.sweep():
+                await trio.lowlevel.checkpoint()
+
+    async def _drain(self) -> None:
+        """Say goodbye to everybody, within bounds, and release all there is."""
+        self._agenda.stopping = True
+        for connection in tuple(self._connections.values()):
+            connection.stop(SHUTTING_DOWN)
+        with trio.move_on_after(self.config.drain_seconds):
+            while self._connections:
+                await self._wait()
+                self._tick()
+        if self._connections:
+            log.warning("hub_drain_cut", connections=len(self._connections))
+        for connection in tuple(self._connections.values()):
+            connection.abort(SHUTTING_DOWN)
+        self._bury(float("inf"))
+        self._poller.close()
