@@ -53,7 +53,7 @@ class Queries:
 
     async def status(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
         """How the Portal and its Server are; times in seconds."""
-        sessions = self.sessionhandler.get_sessions()
+        sessions = self.sessionhandler.get_sessions(include_unloggedin=True)
         return {
             "name": self.name,
             "version": __version__,
@@ -71,7 +71,8 @@ class Queries:
 
     async def sessions(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Everybody who is connected."""
-        return {"sessions": [self._describe(each) for each in self.sessionhandler.get_sessions()]}
+        sessions = self.sessionhandler.get_sessions(include_unloggedin=True)
+        return {"sessions": [self._describe(each) for each in sessions]}
 
     def _describe(self, session: Session) -> dict[str, Any]:
         return {
