@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
 from portal.config import (
@@ -268,12 +269,17 @@ def _find(host: str, port: int, socket: str | None, data: Path | None) -> Addres
         return socket
     if data is None:
         return host, port
-    note = data / NOTE_NAME
+    path = data / NOTE_NAME
     try:
-        amp = json.loads(note.read_bytes())["amp"]
-    except (OSError, ValueError, KeyError, TypeError):
-        _fail(f"no Portal answers: there is no readable {note}")
-    return amp if isinstance(amp, str) else (amp[0], amp[1])
+        return msgspec.json.decode(path.read_bytes(), type=_Note).amp
+    except (OSError, msgspec.DecodeError):
+        _fail(f"no Portal answers: there is no readable {path}")
+
+
+class _Note(msgspec.Struct):
+    """What is needed of a Portal's note."""
+
+    amp: Address
 
 
 def _ask(query: str, address: Address, seconds: float, *, until_gone: bool = False) -> Answer:
