@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from portal.amp.link import Link
-from portal.config import AmpConfig
+from portal.config import AmpConfig, HubConfig
+from portal.hub.hub import Hub
 from portal.metrics import Metrics
 
 
@@ -111,6 +112,34 @@ def make_connection():
 @pytest.fixture
 def deadlines():
     return RecordingDeadlines()
+
+
+@pytest.fixture
+async def hub(metrics, nursery):
+    """A real hub, which runs as long as the test."""
+    hub = Hub(HubConfig(), metrics)
+    await nursery.start(hub.run)
+    return hub
+
+
+@pytest.fixture
+def plug(hub, metrics):
+    """Put a link on one end of a connected socket, on the real hub."""
+
+    def make(sock, *, responders=None, packed=None, **options):
+        def make_protocol(connection):
+            return Link(
+                connection,
+                AmpConfig(),
+                metrics,
+                responders=responders or {},
+                packed=packed or {},
+                **options,
+            )
+
+        return hub.add_socket(sock, make_protocol).protocol
+
+    return make
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import socket
 
 import pytest
 import structlog
@@ -272,3 +273,26 @@ def test_in_time(make_link, deadlines):
     assert deadlines.running == []
     authenticator.expire()
     assert not link.closed
+
+
+async def test_too_late_on_the_hub(hub, plug, autojump_clock):
+    ours, theirs = socket.socketpair()
+    authenticator = Authenticator(SECRET)
+    link = plug(ours, responders=authenticator.responders, allow=authenticator.allow)
+    seconds = AmpConfig().authentication_seconds
+    authenticator.watch(link, hub.deadlines(seconds, Authenticator.expire))
+    start = trio.current_time()
+    async with trio.SocketStream(trio.socket.from_stdlib_socket(theirs)) as stream:
+        assert await stream.receive_some() == b""
+    assert seconds <= trio.current_time() - start < seconds + 1
+
+
+async def test_in_time_on_the_hub(hub, plug):
+    ours, theirs = socket.socketpair()
+    authenticator = Authenticator(SECRET)
+    deadlines = hub.deadlines(AmpConfig().authentication_seconds, Authenticator.expire)
+    listener = plug(ours, responders=authenticator.responders, allow=authenticator.allow)
+    authenticator.watch(listener, deadlines)
+    await authenticate(plug(theirs), SECRET)
+    assert authenticator.authenticated
+    assert len(deadlines) == 0

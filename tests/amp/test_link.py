@@ -1,6 +1,7 @@
 """A link's own half: asking, answers in any order, the stream's rules, its end."""
 
 import pickle
+import socket
 from typing import ClassVar
 
 import pytest
@@ -235,6 +236,8 @@ def test_nobody_needs_to_care(make_link, wire):
     for _ in range(3):
         link.send_packed(MsgPortal2Server, 1, {})
     link.receive_data(wire.box(_answer=b"1") + wire.box(_error=b"2", _error_code=b"X"))
+    link.send_packed(MsgPortal2Server, 1, {})
+    link.receive_data(wire.box(_answer=b"3", more=b"x"))
     assert link.unanswered == 1
     link.connection_lost(None)
     assert (link.unanswered, link.unanswered_bytes) == (0, 0)
@@ -432,3 +435,87 @@ def test_the_cap_of_a_payload_moves(make_link, wire):
 
 def test_a_link_has_a_name(make_link):
     assert make_link().name == "amp ('127.0.0.1', 50000)"
+
+
+# Over the real hub.
+
+
+async def test_both_directions_at_once(plug):
+    told = {"left": [], "right": []}
+    done = trio.Event()
+    left_socket, right_socket = socket.socketpair()
+    left = plug(
+        left_socket, packed={MsgPortal2Server: lambda _l, *given: told["left"].append(given)}
+    )
+    right = plug(
+        right_socket,
+        packed={MsgServer2Portal: lambda _l, *given: told["right"].append(given)},
+        responders={Sum: lambda a, b: {"total": a + b}},
+    )
+    for number in range(500):
+        left.send_packed(MsgServer2Portal, number, {"n": number})
+        right.send_packed(MsgPortal2Server, number, {"n": number})
+    right.send_packed(MsgPortal2Server, 500, {}, answered=lambda *_: done.set())
+    assert left.unanswered_bytes > 500 * 60
+    assert await left.call(Sum, a=1, b=2) == {"total": 3}
+    await done.wait()
+    assert told["right"] == [(number, {"n": number}) for number in range(500)]
+    assert told["left"] == [*told["right"], (500, {})]
+    assert (left.unanswered, right.unanswered, left.unanswered_bytes) == (0, 0, 0)
+
+
+async def test_a_fatal_error_arrives_before_the_end(plug):
+    class Fatal(Command):
+        fatal_errors: ClassVar = {KeyError: "KEY"}
+
+    def fail():
+        raise KeyError("gone")
+
+    lost = trio.Event()
+    left_socket, right_socket = socket.socketpair()
+    plug(right_socket, responders={Fatal: fail})
+    left = plug(left_socket, lost=lambda *_: lost.set())
+    with pytest.raises(KeyError):
+        await left.call(Fatal)
+    await lost.wait()
+    assert left.closed
+
+
+async def read_to_the_end(sock):
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+    async with stream:
+        return b"".join([data async for data in stream])
+
+
+async def test_a_browser_gets_its_answer(plug):
+    ours, theirs = socket.socketpair()
+    link = plug(ours)
+    theirs.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    answer = await read_to_the_end(theirs)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert link.closed
+
+
+@pytest.mark.parametrize("begun", [b"\0", b"\0\x08_command\0\1x\0\1a\xff\xffslow"])
+async def test_a_box_that_never_ends(hub, plug, metrics, autojump_clock, begun):
+    ours, theirs = socket.socketpair()
+    plug(ours, deadlines=hub.deadlines(AmpConfig().box_seconds, Link.expire))
+    theirs.sendall(begun)
+    start = trio.current_time()
+    assert await read_to_the_end(theirs) == b""
+    assert AmpConfig().box_seconds <= trio.current_time() - start < AmpConfig().box_seconds + 1
+    assert metrics.amp_connections_refused == 1
+
+
+async def test_a_failing_function_of_the_caller_ends_its_link_only(plug, metrics):
+    lost = []
+    left_socket, right_socket = socket.socketpair()
+    plug(right_socket, packed={MsgPortal2Server: ignore})
+    left = plug(left_socket, lost=lambda _link, error: lost.append(error))
+    gone = trio.Event()
+    left.send_packed(MsgPortal2Server, 1, {}, answered=lambda *_: 1 / 0)
+    left.send_packed(MsgPortal2Server, 2, {}, answered=lambda *_: gone.set())
+    await gone.wait()
+    await trio.testing.wait_all_tasks_blocked()
+    assert isinstance(lost[0], ZeroDivisionError)
+    assert metrics.protocol_crashes == 1

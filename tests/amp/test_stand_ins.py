@@ -237,6 +237,10 @@ def test_codecs_encode_is_bytes(value, protocol):
     assert read(pickled(value, protocol)) == value
 
 
+def test_bytes_of_another_kind_are_named():
+    assert read(called("builtins.bytearray", "text", "latin1")) == "<builtins.bytearray>"
+
+
 def test_another_codec_is_named():
     data = b"\x80\x02c_codecs\nencode\nX\x01\0\0\0xX\x05\0\0\0rot13\x86R."
     assert read(data) == "<_codecs.encode>"

@@ -181,7 +181,7 @@ class Link:
         logged and the rest goes unnoticed.
         Raises LocalProtocolError when `kwargs` cannot be pickled; then nothing was sent.
         """
-        self.send_payload(command, dumps(sessid, kwargs), answered=answered, context=context)
+        self.send_payload(command, dumps(sessid, kwargs), answered, context)
 
     @staticmethod
     def encode_packed(sessid: int | list[int], kwargs: Mapping[str, Any]) -> bytes:
@@ -192,7 +192,6 @@ class Link:
         self,
         command: type[PackedCommand],
         payload: bytes,
-        *,
         answered: Answered | None = None,
         context: object = None,
     ) -> None:

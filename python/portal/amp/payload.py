@@ -22,6 +22,8 @@ from portal.amp.stand_ins import Budget, Normaliser
 from portal.errors import LocalProtocolError, RemoteProtocolError
 
 PROTOCOL = 5
+# What picklers raise for values of classes that cannot be pickled.
+UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, RecursionError)
 # What unpicklers raise for bytes that are no pickle, or one that does not fit together.
 UNREADABLE = (
     pickle.UnpicklingError,
@@ -43,7 +45,10 @@ def dumps(sessid: int | list[int], kwargs: Mapping[str, Any]) -> bytes:
     Give it plain values only: a class of ours would be an import on the other side.
     Raises LocalProtocolError when something in it cannot be pickled.
     """
-    return dump_value((sessid, kwargs))
+    try:
+        return pickle.dumps((sessid, kwargs), PROTOCOL)
+    except UNPICKLABLE as error:
+        raise LocalProtocolError(f"the message cannot be pickled: {error}") from error
 
 
 def loads(data: bytes, verdict: int) -> Packed:
@@ -69,7 +74,7 @@ def dump_value(value: object) -> bytes:
     """
     try:
         return pickle.dumps(value, PROTOCOL)
-    except (pickle.PicklingError, AttributeError, TypeError, RecursionError) as error:
+    except UNPICKLABLE as error:
         raise LocalProtocolError(f"the value cannot be pickled: {error}") from error
 
 
