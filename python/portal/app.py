@@ -104,7 +104,7 @@ class Portal:
         )
         self.supervisor.on_order = self.amp_server.server.forward_order
         self.supervisor.on_stop = self.stop
-        self.telnet = TelnetProtocol(self.hub, self.sessionhandler, config, self.metrics)
+        self.telnet = TelnetProtocol(config, self.metrics, self.hub, self.sessionhandler)
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
         self._stopping = trio.Event()
