@@ -4,9 +4,9 @@
 //! One thread and one epoll, so that it stays cheaper than what it measures. Every command prints
 //! its figures as JSON, one object a line, on standard output.
 
-mod amp;
 mod connect;
 mod dial;
+mod hello;
 mod idle;
 mod options;
 mod report;

@@ -7,87 +7,107 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process;
 
-use crate::amp::{self, Boxes};
+use ampcodec::message::encode_message;
+use ampcodec::{BoxError, Decoder, Deflater, Fields, encode_box};
+
 use crate::options::Options;
-use crate::print_line;
+use crate::{hello, print_line};
 
 /// What is read at once: a tick of a busy Portal fits.
 const READ_BYTES: usize = 256 * 1024;
+/// The argument that carries a payload; its further pieces have a number after the name.
+const PACKED_DATA: &[u8] = b"packed_data";
+/// Bounds of a box: those of a Portal.
+const MAX_KEYS: usize = 512;
+const MAX_BOX: usize = 24 << 20;
 
 /// Dials in, introduces itself, says so, and serves until the Portal closes.
 pub fn run(options: &Options) -> io::Result<()> {
-    let stream = TcpStream::connect(options.target)?;
+    let mut stream = TcpStream::connect(options.target)?;
     stream.set_nodelay(true)?;
-    let mut stub = Stub::default();
-    (&stream).write_all(&stub.hello())?;
+    let mut stub = Stub::new();
+    stream.write_all(&stub.hello().map_err(broken)?)?;
     print_line("{\"dialled\": true}")?;
-    serve(&stream, &mut stub)
-}
-
-fn serve(mut stream: &TcpStream, stub: &mut Stub) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let length = match stream.read(&mut buffer) {
+        match stream.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(length) => length,
+            Ok(length) => {
+                stream.write_all(stub.receive(&buffer[..length]).map_err(broken)?)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(error) => return Err(error),
-        };
-        stream.write_all(stub.receive(&buffer[..length]))?;
+        }
     }
 }
 
+fn broken(error: BoxError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.name())
+}
+
 /// The bytes in and out, without the socket.
-#[derive(Default)]
 struct Stub {
-    boxes: Boxes,
+    decoder: Decoder,
+    replies: Replies,
+}
+
+impl Stub {
+    fn new() -> Self {
+        Self {
+            decoder: Decoder::new(MAX_KEYS, MAX_BOX),
+            replies: Replies::default(),
+        }
+    }
+
+    /// The first call on the link.
+    fn hello(&mut self) -> Result<Vec<u8>, BoxError> {
+        self.replies.asked += 1;
+        encode_message(
+            &mut Deflater::default(),
+            b"AdminServer2Portal",
+            PACKED_DATA,
+            &hello::payload(process::id()),
+            Some(self.replies.asked),
+            0,
+        )
+    }
+
+    /// Takes in what arrived; returns what is to be sent for it.
+    fn receive(&mut self, bytes: &[u8]) -> Result<&[u8], BoxError> {
+        self.replies.out.clear();
+        self.decoder
+            .receive(bytes, |fields| self.replies.add(&fields))?;
+        self.decoder.error().map_or(Ok(&self.replies.out), Err)
+    }
+}
+
+/// What goes back for one read.
+#[derive(Default)]
+struct Replies {
     out: Vec<u8>,
     asked: u64,
 }
 
-impl Stub {
-    /// The first call on the link.
-    fn hello(&mut self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let payload = amp::hello(process::id());
-        let ask = self.next_ask();
-        let piece = [(amp::PACKED_DATA, &payload[..])];
-        amp::push_call(
-            &mut out,
-            ask.as_bytes(),
-            b"AdminServer2Portal",
-            piece.into_iter(),
-        );
-        out
-    }
-
-    fn next_ask(&mut self) -> String {
-        self.asked += 1;
-        format!("{:x}", self.asked)
-    }
-
-    /// Takes in what arrived; returns what is to be sent for it.
-    fn receive(&mut self, bytes: &[u8]) -> &[u8] {
-        self.out.clear();
-        self.boxes.push(bytes);
-        while let Some(pairs) = self.boxes.next() {
-            let value = |name: &[u8]| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1);
-            let (Some(ask), Some(command)) = (value(b"_ask"), value(b"_command")) else {
-                // An answer to what was asked here.
-                continue;
-            };
-            amp::push_answer(&mut self.out, ask);
-            if command == b"MsgPortal2Server" {
-                self.asked += 1;
-                let ask = format!("{:x}", self.asked);
-                let pieces = pairs
-                    .iter()
-                    .copied()
-                    .filter(|pair| pair.0.starts_with(amp::PACKED_DATA));
-                amp::push_call(&mut self.out, ask.as_bytes(), b"MsgServer2Portal", pieces);
-            }
+impl Replies {
+    /// Answers a call, and sends a message back; an answer to what was asked here needs nothing.
+    fn add(&mut self, fields: &Fields<'_>) -> Result<(), BoxError> {
+        let (Some(ask), Some(command)) = (fields.get(b"_ask"), fields.get(b"_command")) else {
+            return Ok(());
+        };
+        self.out
+            .extend_from_slice(&encode_box(&mut [(b"_answer", ask)])?);
+        if command == b"MsgPortal2Server" {
+            self.asked += 1;
+            let tag = format!("{:x}", self.asked);
+            let mut pairs: Vec<_> = fields
+                .iter()
+                .filter(|(key, _)| key.starts_with(PACKED_DATA))
+                .collect();
+            pairs.push((b"_ask", tag.as_bytes()));
+            pairs.push((b"_command", b"MsgServer2Portal"));
+            self.out.extend_from_slice(&encode_box(&mut pairs)?);
         }
-        &self.out
+        Ok(())
     }
 }
 
@@ -95,29 +115,36 @@ impl Stub {
 mod tests {
     use super::*;
 
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
     /// The pairs of every box in a stream.
-    fn boxes(stream: &[u8]) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut boxes = Boxes::default();
-        boxes.push(stream);
-        std::iter::from_fn(|| {
-            let pairs = boxes.next()?;
-            Some(
-                pairs
-                    .into_iter()
-                    .map(|(key, value)| (key.to_vec(), value.to_vec()))
-                    .collect(),
-            )
-        })
-        .collect()
+    fn boxes(stream: &[u8]) -> Vec<Pairs> {
+        let mut found = Vec::new();
+        Decoder::new(MAX_KEYS, MAX_BOX)
+            .receive(stream, |fields| {
+                let pairs = fields
+                    .iter()
+                    .map(|(key, value)| (key.to_vec(), value.to_vec()));
+                found.push(pairs.collect());
+                Ok::<(), BoxError>(())
+            })
+            .expect("nothing fails above");
+        found
     }
 
     fn pair(key: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
         (key.as_bytes().to_vec(), value.as_bytes().to_vec())
     }
 
+    fn call(ask: &[u8], command: &[u8], pieces: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut pairs = pieces.to_vec();
+        pairs.extend([(&b"_ask"[..], ask), (b"_command", command)]);
+        encode_box(&mut pairs).expect("a small box")
+    }
+
     #[test]
     fn it_introduces_itself_first() {
-        let [hello] = &boxes(&Stub::default().hello())[..] else {
+        let [hello] = &boxes(&Stub::new().hello().expect("a small box"))[..] else {
             panic!("one box")
         };
         assert_eq!(
@@ -128,30 +155,42 @@ mod tests {
 
     #[test]
     fn a_message_is_answered_and_sent_back() {
-        let mut stub = Stub::default();
-        let mut stream = Vec::new();
-        let pieces = [(amp::PACKED_DATA, &b"one"[..]), (b"packed_data.2", b"two")];
-        amp::push_call(&mut stream, b"f", b"MsgPortal2Server", pieces.into_iter());
-        let replies = boxes(stub.receive(&stream));
-        assert_eq!(replies[0], [pair("_answer", "f")]);
+        let pieces = [(PACKED_DATA, &b"one"[..]), (b"packed_data.2", b"two")];
+        let stream = call(b"f", b"MsgPortal2Server", &pieces);
+        let replies = boxes(Stub::new().receive(&stream).expect("a whole box"));
         assert_eq!(
-            replies[1],
+            replies,
             [
-                pair("_ask", "1"),
-                pair("_command", "MsgServer2Portal"),
-                pair("packed_data", "one"),
-                pair("packed_data.2", "two"),
+                vec![pair("_answer", "f")],
+                vec![
+                    pair("_ask", "1"),
+                    pair("_command", "MsgServer2Portal"),
+                    pair("packed_data", "one"),
+                    pair("packed_data.2", "two"),
+                ],
             ]
         );
     }
 
     #[test]
     fn an_order_is_answered_and_an_answer_is_not() {
-        let mut stub = Stub::default();
-        let mut stream = Vec::new();
-        amp::push_answer(&mut stream, b"1");
-        amp::push_call(&mut stream, b"2", b"AdminPortal2Server", [].into_iter());
-        assert_eq!(boxes(stub.receive(&stream)), [[pair("_answer", "2")]]);
-        assert_eq!(stub.receive(b""), b"");
+        let mut stub = Stub::new();
+        let mut stream = encode_box(&mut [(b"_answer", b"1")]).expect("a small box");
+        stream.extend(call(b"2", b"AdminPortal2Server", &[]));
+        assert_eq!(
+            boxes(stub.receive(&stream).expect("whole boxes")),
+            [[pair("_answer", "2")]]
+        );
+        assert_eq!(stub.receive(b"").expect("nothing"), b"");
+    }
+
+    #[test]
+    fn what_is_no_amp_is_an_error() {
+        assert_eq!(
+            Stub::new()
+                .receive(b"GET / HTTP/1.1\r\n")
+                .map_err(BoxError::name),
+            Err("KeyTooLong")
+        );
     }
 }
