@@ -1,0 +1,355 @@
+"""Telnet: the oldest way in, and the one that every MUD client has.
+
+`TelnetProtocol` makes a `TelnetSession` for each connection of a listener. The session is known to
+the game at once; what the client can do follows when the negotiation has settled, or when its
+time is up, for many clients leave some offers unanswered for ever.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from portal.config import Config
+from portal.hub.connection import Connection
+from portal.hub.hub import Hub
+from portal.markup import close_colours, to_ansi, to_plain
+from portal.metrics import Metrics
+from portal.session import Session, SessionHandler
+from portal.throttle import TELL_SECONDS, TokenBucket
+from portal.wire.charset import find_encoding
+from portal.wire.events import (
+    CharsetAgreed,
+    Event,
+    LineTooLong,
+    OptionEnabled,
+    OptionRefused,
+    SubnegotiationTooLong,
+    TerminalType,
+    WindowSize,
+)
+from portal.wire.options import SGA
+from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec
+from portal.wire.terminal_type import terminal_flags
+
+if TYPE_CHECKING:
+    from portal.hub.timers import DeadlineQueue
+
+log = structlog.get_logger(__name__)
+
+TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
+
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+# Browsers, scanners and crawlers try every port. `PRI` begins HTTP/2.
+_HTTP_METHODS = frozenset(
+    b"GET POST HEAD PUT DELETE OPTIONS CONNECT PATCH TRACE PRI PROPFIND".split()
+)
+_NO_HTTP = b"HTTP/1.0 400 This is the telnet port of a game, not a web server\r\n\r\n"
+
+
+class TelnetProtocol:
+    """Makes the sessions of a telnet port; what they share is kept here once."""
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        hub: Hub,
+        sessionhandler: SessionHandler,
+        *,
+        protocol_key: str = "telnet",
+    ) -> None:
+        self.config = config
+        self.metrics = metrics
+        self.sessionhandler = sessionhandler
+        self.protocol_key = protocol_key
+        self.now = hub.now
+        telnet = config.telnet
+        self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
+        self.keepalives: DeadlineQueue[TelnetSession] | None = None
+        if telnet.keepalive_seconds > 0:
+            self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
+
+    def make_protocol(self, connection: Connection) -> "TelnetSession":
+        """Begin a session on a new connection: offer the options and tell the sessionhandler."""
+        session = TelnetSession(self, connection)
+        connection.write(session.codec.offers)
+        self._start(session)
+        self.sessionhandler.connect(session)
+        return session
+
+    def restore(self, connection: Connection, state: Mapping[str, Any]) -> "TelnetSession":
+        """Go on with a session that `TelnetSession.get_state` wrote down.
+
+        Nothing is sent, and the sessionhandler is not told: it is the one that restores.
+        """
+        session = TelnetSession(self, connection)
+        session.set_state(state)
+        self._start(session)
+        return session
+
+    def forget(self, session: "TelnetSession") -> None:
+        """Let no deadline of a session expire any more."""
+        self.handshakes.cancel(session)
+        if self.keepalives is not None:
+            self.keepalives.cancel(session)
+
+    def _start(self, session: "TelnetSession") -> None:
+        if not session.settled:
+            self.handshakes.start(session)
+        if self.keepalives is not None:
+            self.keepalives.start(session)
+
+
+class TelnetSession(Session):
+    """A player on telnet; its connection calls it as the protocol.
+
+    It ends when the connection ends, by whichever side. `settled` tells whether the game has been
+    told of the client's abilities; from then on it is told of every change.
+    """
+
+    __slots__ = (
+        "_bucket",
+        "_first",
+        "_stormy",
+        "_told",
+        "codec",
+        "connection",
+        "protocol",
+        "settled",
+    )
+
+    def __init__(self, protocol: TelnetProtocol, connection: Connection) -> None:
+        self.init_session(protocol.protocol_key, connection.address, protocol.sessionhandler)
+        self.protocol = protocol
+        self.connection = connection
+        limits, telnet = protocol.config.limits, protocol.config.telnet
+        self.codec = TelnetCodec(limits.line_bytes, limits.subnegotiation_bytes, telnet.encoding)
+        self.protocol_flags["ENCODING"] = telnet.encoding
+        self.settled = False
+        self._first = True  # no line has come yet
+        self._bucket: TokenBucket | None = None  # passive clients need none
+        self._stormy = False  # a storm of negotiations was logged
+        self._told: float | None = None  # when the player was last told of a long line
+
+    # ---- what the connection calls
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what the client sent: lines go to the game, the rest is negotiated here."""
+        codec = self.codec
+        events = codec.receive_data(data, self._admit)
+        if codec.output:
+            self.connection.write(codec.data_to_send())
+        changed = False
+        for event in events:
+            if not isinstance(event, bytes):
+                changed = self._take(event) or changed
+                continue
+            if self._first and self._turn_away(event):
+                return
+            if codec.hidden:
+                self.connection.write(CRLF)  # the player's Enter was not shown either
+            self.data_in(text=event.decode(codec.encoding, "replace"))
+        if self.settled:
+            if changed:
+                self.sessionhandler.sync(self)
+        elif codec.settled:
+            self.at_settled()
+
+    def receive_eof(self) -> None:
+        """Say goodbye to a client that sends no more."""
+        self.connection.close()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of every protocol
+        """End the session, whatever ended the connection."""
+        self.protocol.forget(self)
+        self.sessionhandler.disconnect(self)
+
+    # ---- what the sessionhandler calls
+
+    @property
+    def echo_hidden(self) -> bool:
+        """Whether the player's typing is hidden now (a password)."""
+        return self.codec.hidden
+
+    def disconnect(self, reason: str = "") -> None:
+        """Show the reason and close; what is unsent is still delivered."""
+        super().disconnect(reason)
+        self.connection.close(reason)
+
+    def pause_input(self) -> None:
+        """Read nothing more from this player until `resume_input`."""
+        self.connection.pause_reading()
+
+    def resume_input(self) -> None:
+        """Read on after `pause_input`."""
+        self.connection.resume_reading()
+
+    def load_sync_data(self, data: Mapping[str, Any]) -> None:
+        """Take over what the game says; an encoding that it sets counts from here on."""
+        before = self.protocol_flags.get("ENCODING")
+        super().load_sync_data(data)
+        name = self.protocol_flags.get("ENCODING")
+        if name == before:
+            return
+        encoding = find_encoding(name) if isinstance(name, str) else None
+        if encoding is None:
+            log.warning("unknown_encoding", sessid=self.sessid)
+            self.protocol_flags["ENCODING"] = before
+        else:
+            self.codec.encoding = encoding
+
+    def send_text(self, /, *args: Any, **kwargs: Any) -> None:
+        """Show a text (markup) with a line end after it.
+
+        Its `options`: `raw` leaves markup as it is; `nocolor`, `screenreader` and `ansi` False
+        take it away; `echo` False hides what is typed from here on, True shows it again;
+        `send_prompt` makes it a prompt. What an option does not say, the protocol flags do.
+        """
+        options = kwargs.get("options") or _NO_OPTIONS
+        if options.get("send_prompt"):
+            self.send_prompt(*args, **kwargs)
+            return
+        data = self._encode(args, options)
+        if not data.endswith(CRLF) and self.protocol_flags.get("FORCEDENDLINE", True):
+            data += CRLF
+        self.connection.write(data)
+
+    def send_prompt(self, /, *args: Any, **kwargs: Any) -> None:
+        """Show a prompt, without a line end; marked by a GA for clients that insist on it."""
+        data = self._encode(args, kwargs.get("options") or _NO_OPTIONS)
+        if not self.protocol_flags.get("NOPROMPTGOAHEAD", True):
+            data += GO_AHEAD
+        self.connection.write(data)
+
+    def send_default(self, cmdname: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Leave out what plain telnet has no way to say."""
+        self.protocol.metrics.messages_unsupported += 1
+
+    # ---- what the deadlines call
+
+    def at_settled(self) -> None:
+        """Tell the game of the client's abilities: all is answered, or the time is up."""
+        self.settled = True
+        self.protocol.handshakes.cancel(self)
+        self.sessionhandler.sync(self)
+
+    def keep_alive(self) -> None:
+        """Send a NOP, unless the player has switched that off, and again when it is time."""
+        if not self.protocol_flags.get("NOPKEEPALIVE"):
+            self.connection.write(KEEPALIVE)
+        if self.protocol.keepalives is not None:
+            self.protocol.keepalives.start(self)
+
+    # ---- state
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that must survive in another process, as plain data.
+
+        What the connection has not sent yet is the connection's own.
+        """
+        state = super().get_state()
+        state["codec"] = self.codec.get_state()
+        state["settled"] = self.settled
+        state["first"] = self._first
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Become what `get_state` wrote down; limits on rates begin anew."""
+        super().set_state(state)
+        self.codec.set_state(state["codec"])
+        self.settled = state["settled"]
+        self._first = state["first"]
+
+    # ---- parts of the above
+
+    def _encode(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bytes:
+        """Do as the options of a text say; returns the bytes of the text, with no end added."""
+        text = args[0] if args else ""
+        if type(text) is not str:
+            text = "" if text is None else str(text)
+        codec = self.codec
+        echo = options.get("echo")
+        if echo is not None:
+            self.connection.write(codec.show_input() if echo else codec.hide_input())
+        if options.get("raw", self.protocol_flags.get("RAW")):
+            return codec.encode_text(text)
+        rendered = to_ansi(text)
+        if "\x1b" in rendered:
+            plain = self._wants_plain(options)
+            rendered = to_plain(text) if plain else close_colours(rendered)
+        return codec.encode_text(rendered)
+
+    def _wants_plain(self, options: Mapping[str, Any]) -> bool:
+        flags = self.protocol_flags
+        if options.get("screenreader", flags.get("SCREENREADER")):
+            return True
+        ansi = options.get("ansi", flags.get("ANSI", True) or flags.get("XTERM256"))
+        return bool(options.get("nocolor", flags.get("NOCOLOR") or not ansi))
+
+    def _admit(self) -> bool:
+        """Whether one more negotiation may cost anything; the guard against storms."""
+        bucket = self._bucket
+        if bucket is None:
+            limits = self.protocol.config.limits
+            bucket = TokenBucket(limits.negotiations_per_second, limits.negotiation_burst)
+            self._bucket = bucket
+        if bucket.take(self.protocol.now()):
+            return True
+        self.protocol.metrics.negotiations_throttled += 1
+        if not self._stormy:
+            self._stormy = True
+            log.warning("negotiations_throttled", sessid=self.sessid, address=self.address)
+        return False
+
+    def _turn_away(self, line: bytes) -> bool:
+        """Whether the first line is an HTTP request; then it is answered, and that is all."""
+        self._first = False
+        method, _, rest = line.partition(b" ")
+        if method not in _HTTP_METHODS or b" HTTP/" not in rest:
+            return False
+        self.protocol.metrics.http_on_telnet += 1
+        log.info("http_on_telnet", sessid=self.sessid, address=self.address)
+        self.connection.write(_NO_HTTP)
+        self.connection.close("HTTP on the telnet port")
+        return True
+
+    def _take(self, event: Event) -> bool:
+        """Act on what the client said; returns whether the game has to hear of it."""
+        match event:
+            case WindowSize(width, height):
+                sizes = {"SCREENWIDTH": width, "SCREENHEIGHT": height}
+                return self._learn({name: {0: size} for name, size in sizes.items() if size})
+            case TerminalType(names):
+                return self._learn(terminal_flags(names))
+            case CharsetAgreed(encoding):
+                self.codec.encoding = encoding
+                return self._learn({"ENCODING": encoding, "UTF-8": encoding == "utf-8"})
+            case OptionEnabled(option=option, local=True) if option == SGA:
+                return self._learn({"NOPROMPTGOAHEAD": True})
+            case OptionRefused(option=option, local=True) if option == SGA:
+                return self._learn({"NOPROMPTGOAHEAD": False})
+            case LineTooLong(limit):
+                self._tell_too_long(limit)
+            case SubnegotiationTooLong(limit):
+                self.protocol.metrics.subnegotiations_too_long += 1
+                log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)
+            case _:
+                pass  # what had to be answered was answered by the codec
+        return False
+
+    def _learn(self, flags: Mapping[str, Any]) -> bool:
+        known = self.protocol_flags
+        changed = any(known.get(name) != value for name, value in flags.items())
+        known.update(flags)
+        return changed
+
+    def _tell_too_long(self, limit: int) -> None:
+        self.protocol.metrics.lines_too_long += 1
+        now = self.protocol.now()
+        if self._told is None or now - self._told >= TELL_SECONDS:
+            self._told = now
+            log.info("line_too_long", sessid=self.sessid, limit=limit)
+            self.send_text(TOO_LONG.format(limit))
