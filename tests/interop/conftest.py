@@ -58,6 +58,11 @@ class Player:
             return
         raise AssertionError(f"waited in vain; last text: {self.text[-500:]!r}")
 
+    async def until_closed(self) -> None:
+        with trio.fail_after(PATIENCE):
+            while not self.closed:
+                await self._news.wait()
+
     async def expect(self, wanted: str) -> str:
         """Wait for a text behind all that was expected before; returns what came before it."""
         await self.until(lambda: wanted in self.text[self.seen :])
@@ -147,7 +152,7 @@ async def running(log: Path, *words: str, environment: dict | None = None):
             first = b""
             while not first.endswith(b"\n"):
                 data = await process.stdout.receive_some(65536)
-                assert data, f"it ended before it was ready: {log.read_text()}"
+                assert data, f"it ended before it was ready; see {log}"
                 first += data
         portal = RunningPortal(process, json.loads(first), log, nursery)
         try:

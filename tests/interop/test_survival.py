@@ -128,10 +128,7 @@ async def test_a_password_is_never_repeated(demo):
 async def test_sigterm_says_goodbye_and_exits_0(demo):
     anna = await log_in(demo, "Anna")
     assert await demo.stop() == 0
-    await anna.until(lambda: True)
-    with trio.fail_after(5):
-        while not anna.closed:
-            await trio.sleep(0.01)
+    await anna.until_closed()
     assert "shutting down" in anna.text
 
 
