@@ -14,6 +14,7 @@ from results import Aim, aims_table, table, write
 
 PORTAL = "portal_process.py"
 PEER = "peers/twisted_relay.py"
+FLOOR = "peers/epoll_echo.c"
 CROWDS = (1, 50, 500)
 RATE = 500
 # Players who answer no option are heard of after two seconds; then a session is settled.
@@ -24,8 +25,11 @@ METHOD = """\
 The measured process is pinned to one core, the load (telnet players and a stub Server that answers at once, `crates/load`) to another.
 A round trip is a line of 60 bytes from a player through the Portal to the Server over AMP, and its payload back the same way; each player sends its next line when the echo has come.
 CPU is the run time of the whole measured process divided by the round trips in the same stretch, p50 and p99 are what the players saw, in microseconds.
-Portal and peer take turns in one run; each figure is the median of {rounds} rounds of {seconds:g} s.
-The peer does what a Portal on Twisted does for each message at the least (Twisted's Telnet, AMP with a pickled payload compressed at level 9), without markup, hooks or throttles, which the Portal's figures include."""
+The sides take turns in one run; each figure is the median of {rounds} rounds of {seconds:g} s.
+
+- *Portal*: all of it: hub, telnet, session, throttle, markup, AMP and back.
+- *Twisted*: what a Portal on Twisted does for each message at the least (its Telnet, AMP with a pickled payload compressed at level 9), without markup, hooks or throttles. As in the ancestor, its sockets wait for the kernel to fill packets (no TCP_NODELAY).
+- *C echo*: one epoll, one `recv` and one `send` for each line, no Server: what the kernel takes on this machine."""
 
 
 def median_of(rounds):
@@ -87,8 +91,12 @@ def memory(script, crowds):
 def run(quick=False):
     """Measures everything; about three minutes, or one where it is `quick`."""
     rounds, seconds = (1, 1.0) if quick else (5, 2.0)
-    with processes.relay(PORTAL) as portal, processes.relay(PEER) as peer:
-        sides = {"portal": portal, "peer": peer}
+    with (
+        processes.relay(PORTAL) as portal,
+        processes.relay(PEER) as peer,
+        processes.floor(FLOOR) as echo,
+    ):
+        sides = {"Portal": portal, "Twisted": peer, "C echo": echo}
         crowds, calm = round_trips(sides, rounds, seconds)
         coming = connects(sides, min(rounds, 3), seconds)
         profile = profiling.sample(*portal)
@@ -99,8 +107,8 @@ def run(quick=False):
         "calm": calm,
         "connects": coming,
         "memory": {
-            "portal": memory(PORTAL, (1000, 10_000)),
-            "peer": memory(PEER, (1000,)),
+            "Portal": memory(PORTAL, (1000, 10_000)),
+            "Twisted": memory(PEER, (1000,)),
         },
         "profile": profile,
     }
@@ -108,9 +116,9 @@ def run(quick=False):
 
 def aims(figures):
     """What issue and design ask of the Portal."""
-    own = figures["memory"]["portal"]
-    crowd = figures["round_trips"]["500"]["portal"]
-    calm = figures["calm"]["portal"]
+    own = figures["memory"]["Portal"]
+    crowd = figures["round_trips"]["500"]["Portal"]
+    calm = figures["calm"]["Portal"]
     return [
         Aim("CPU of a round trip at 500 players", crowd["cpu_us_each"], 13, "us"),
         Aim("memory of an idle connection at 1000", own["bytes_each_at_1000"] / 1024, 3, "KB"),

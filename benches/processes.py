@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -82,6 +83,16 @@ def relay(script):
         with running([LOAD, "stub", "--port", ports["amp_port"]], loading) as stub:
             stub.read()
             yield child, ports["telnet_port"]
+
+
+@contextlib.contextmanager
+def floor(source):
+    """An echo server in C, compiled for the length of a block: (child, its telnet port)."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "floor")
+        subprocess.run(["cc", "-O2", "-o", program, HERE / source], check=True)
+        with running([program], cores()[0]) as child:
+            yield child, child.read()["telnet_port"]
 
 
 def load(command, port, **options):

@@ -97,6 +97,16 @@ def test_what_is_measured_starts_and_greets(processes, script):
             pass
 
 
+def test_the_floor_echoes(processes):
+    with (
+        processes.floor("peers/epoll_echo.c") as (_child, port),
+        socket.create_connection(("127.0.0.1", port), 10) as player,
+    ):
+        assert player.recv(100) == b"Welcome.\r\n"
+        player.sendall(b"a line")
+        assert player.recv(100) == b"a line"
+
+
 def figures_of(latest):
     return json.loads((BENCHES / "results" / latest).read_text())
 
