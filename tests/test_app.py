@@ -1,0 +1,395 @@
+"""The Portal put together: what it opens, in which order it ends, and the process around it."""
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import structlog
+import trio
+
+from portal import app
+from portal.app import Portal, noted, run_process
+from portal.config import AmpConfig, Config, TelnetConfig
+from portal.errors import ConfigError, ServiceError
+from portal.lifecycle import State
+
+PATIENCE = 30
+
+GAME = """
+from portal.game import GameServer
+game = GameServer("test game")
+@game.inputfunc
+def text(session, line, **kwargs):
+    session.msg(text="heard " + line)
+game.run()
+"""
+
+
+def make_config(**settings):
+    defaults = {"telnet": TelnetConfig(port=0), "amp": AmpConfig(port=0)}
+    return Config(**defaults | settings)
+
+
+@pytest.fixture
+async def running(nursery):
+    """Start Portals; what is given back has stopped or is stopped at the end."""
+    made = []
+
+    async def running(config=None):
+        portal = Portal(config or make_config())
+        made.append(portal)
+        info = await nursery.start(portal.run)
+        return portal, info
+
+    yield running
+    for portal in made:
+        portal.stop()
+
+
+async def read_all(stream):
+    data = b""
+    async with stream:
+        with contextlib.suppress(trio.BrokenResourceError):
+            async for part in stream:
+                data += part
+    return data
+
+
+# ---- a Portal
+
+
+async def test_players_and_the_command_line_find_it(running):
+    portal, info = await running()
+    assert info == portal.info()
+    assert info["portal_pid"] == os.getpid()
+    assert info["server_pid"] is None
+    assert info["telnet"][0][0] == "127.0.0.1"
+    for address in (info["telnet"][0], info["amp"]):
+        with trio.fail_after(PATIENCE):
+            async with await trio.open_tcp_stream(*address):
+                pass
+
+
+async def test_players_are_told_when_it_stops(running, nursery):
+    portal, info = await running()
+    with trio.fail_after(PATIENCE):
+        player = await trio.open_tcp_stream(*info["telnet"][0])
+        assert await player.receive_some()  # the offers of the telnet port
+        assert not portal.stopping
+        portal.stop()
+        portal.stop()
+        assert portal.stopping
+        assert app.GOODBYE.encode() in await read_all(player)
+        for address in (info["telnet"][0], info["amp"]):
+            with pytest.raises(OSError, match=r"."):
+                await trio.open_tcp_stream(*address)
+
+
+async def test_stopped_it_returns_and_closes_everything():
+    portal = Portal(make_config())
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(portal.run)
+            portal.stop()
+    assert [sock.fileno() for each in portal._listeners() for sock in each._sockets] == [-1, -1]
+
+
+async def test_cancelled_it_ends_too():
+    portal = Portal(make_config())
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            info = await nursery.start(portal.run)
+            player = await trio.open_tcp_stream(*info["telnet"][0])
+            nursery.cancel_scope.cancel()
+    with trio.fail_after(PATIENCE):
+        await read_all(player)
+
+
+async def test_an_order_of_the_game_stops_it(running):
+    portal, _ = await running()
+    portal.supervisor.on_stop()
+    assert portal.stopping
+    assert portal.supervisor.on_order == portal.amp_server.server.forward_order
+
+
+async def test_several_addresses_have_one_port(running):
+    _, info = await running(make_config(telnet=TelnetConfig(hosts=("127.0.0.1", "::1"), port=0)))
+    (first, port), (second, other) = info["telnet"]
+    assert (first, second) == ("127.0.0.1", "::1")
+    assert port == other != 0
+
+
+async def test_a_unix_socket(running, tmp_path):
+    path = tmp_path / "amp"
+    portal, info = await running(make_config(amp=AmpConfig(socket=str(path))))
+    assert info["amp"] == str(path)
+    assert stat.S_IMODE((await trio.Path(path).stat()).st_mode) == 0o600
+    assert portal.environment["PORTAL_AMP"] == f"unix:{path}"
+    with trio.fail_after(PATIENCE):
+        async with await trio.open_unix_socket(str(path)):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("amp", "dialled"),
+    [
+        (AmpConfig(port=0), "127.0.0.1:"),
+        (AmpConfig(host="::1", port=0), "[::1]:"),
+        (AmpConfig(host="0.0.0.0", port=0, secret="xyzzy"), "127.0.0.1:"),
+        (AmpConfig(host="::", port=0, secret="xyzzy"), "[::1]:"),
+    ],
+)
+async def test_what_the_server_is_told(running, amp, dialled, monkeypatch):
+    monkeypatch.delenv("PORTAL_AMP_SECRET", raising=False)
+    portal, info = await running(make_config(amp=amp))
+    environment = portal.supervisor.environment
+    assert environment["PORTAL_AMP"] == f"{dialled}{info['amp'][1]}"
+    assert environment.get("PORTAL_AMP_SECRET") == amp.secret
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_an_amp_port_for_everybody_is_refused():
+    with pytest.raises(ConfigError, match=r"amp\.host"):
+        Portal(make_config(amp=AmpConfig(host="0.0.0.0")))
+
+
+@pytest.mark.parametrize("name", ["telnet", "amp"])
+def test_a_port_in_use(name):
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("", 0)) as free:
+        port, other = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        ports = {"telnet": other, "amp": other, name: port}
+        config = Config(telnet=TelnetConfig(port=ports["telnet"]), amp=AmpConfig(port=ports["amp"]))
+        with pytest.raises(ServiceError, match=f"^{name}: cannot listen at 127.0.0.1 port {port}"):
+            Portal(config).open()
+        with socket.create_server(("127.0.0.1", other)):
+            pass  # the other one was closed again
+
+
+def test_a_unix_socket_in_use(tmp_path):
+    path = str(tmp_path / "amp")
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(path)
+        taken.listen()
+        with pytest.raises(ServiceError, match=f"amp: cannot listen at {path}: Address already"):
+            Portal(make_config(amp=AmpConfig(socket=path))).open()
+
+
+def test_a_name_that_nobody_knows(monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ServiceError, match=r"telnet: .*: Name or service not known"):
+        Portal(make_config(telnet=TelnetConfig(hosts=("nowhere.invalid",)))).open()
+
+
+# ---- its note
+
+
+def test_the_note(tmp_path):
+    directory = tmp_path / "new" / "data"
+    with noted(str(directory), {"amp": ("::1", 1)}):
+        path = directory / "portal.json"
+        assert json.loads(path.read_text()) == {"amp": ["::1", 1]}
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert list(directory.iterdir()) == [path]
+    assert list(directory.iterdir()) == []
+
+
+def test_the_note_of_another_portal_stays(tmp_path):
+    with noted(str(tmp_path), {"portal_pid": 1}):
+        (tmp_path / "portal.json").write_text("another's")
+    assert (tmp_path / "portal.json").read_text() == "another's"
+
+
+def test_a_note_that_was_taken_away(tmp_path):
+    with noted(str(tmp_path), {}):
+        (tmp_path / "portal.json").unlink()
+
+
+def test_no_note_without_a_directory():
+    with noted(None, {}):
+        pass
+
+
+def test_a_note_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServiceError, match="note: cannot write"), noted(str(tmp_path / "file"), {}):
+        pass
+
+
+# ---- the process around it
+
+
+def test_as_many_descriptors_as_allowed(monkeypatch):
+    set_to = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    app.raise_descriptor_limit()
+    assert set_to == [(4096, 4096)]
+
+
+def test_the_collector_looks_seldom():
+    before = gc.get_threshold()
+    try:
+        app.calm_collector()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() == (50_000, 20, 100)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+@pytest.fixture
+def own_process(monkeypatch):
+    """Let `run_process` change nothing that other tests would notice."""
+    monkeypatch.setattr(app, "raise_descriptor_limit", lambda: None)
+    monkeypatch.setattr(app, "calm_collector", lambda: None)
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_process_that_is_told_to_stop(own_process, capsys):
+    seen = []
+
+    def ready(info):
+        seen.append(info)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run_process(make_config(), ready) == 0
+    assert seen[0]["server_pid"] is None
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events[0] == "portal_started"
+    assert events[-1] == "portal_stopped"
+
+
+def test_a_crash_is_logged_and_ends_it(own_process, capsys, monkeypatch):
+    async def run(self, *, task_status):
+        raise ZeroDivisionError("in the middle")
+
+    portal = Portal.open
+    opened = []
+    monkeypatch.setattr(Portal, "open", lambda self: (portal(self), opened.append(self)))
+    monkeypatch.setattr(Portal, "run", run)
+    assert run_process(make_config(), lambda _: None) == 1
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], line["event"]) == ("critical", "portal_crashed")
+    assert "in the middle" in line["exception"]
+    for listener in opened[0]._listeners():
+        for sock in listener._sockets:
+            sock.close()
+
+
+class Process:
+    """A Portal in a process of its own with a game behind it."""
+
+    def __init__(self, tmp_path, game, **settings):
+        script = tmp_path / "game.py"
+        script.write_text(game)
+        self.log = tmp_path / "portal.log"
+        self.note = tmp_path / "portal.json"
+        words = ["--server", f"{sys.executable} {script}", "--data", str(tmp_path)]
+        words += ["--telnet-port", "0", "--amp-port", "0", "--log-file", str(self.log), "--json"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portal", "run", *words], stdout=subprocess.PIPE, text=True
+        )
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE)
+
+    def events(self, path=None):
+        lines = (path or self.log).read_text().splitlines()
+        return [json.loads(line)["event"] for line in lines]
+
+    def connect(self):
+        sock = socket.create_connection(tuple(self.ready["telnet"][0]), timeout=PATIENCE)
+        return sock, sock.makefile("rb")
+
+    def status(self):
+        words = ["status", "--json", "--data", str(self.note.parent)]
+        line = [sys.executable, "-m", "portal", *words]
+        answer = subprocess.run(line, capture_output=True, timeout=PATIENCE, check=True)
+        return json.loads(answer.stdout)
+
+    def until(self, condition):
+        while not condition(status := self.status()):
+            assert self.process.poll() is None
+        return status
+
+
+def read_until(file, text):
+    for line in file:
+        if text in line:
+            return line
+    raise AssertionError(f"it ended without {text!r}")
+
+
+def test_signals_of_a_process(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        assert portal.ready["server_pid"] != portal.process.pid
+        sock, file = portal.connect()
+        with sock, file:
+            sock.sendall(b"one\r\n")
+            read_until(file, b"heard one")
+            portal.process.send_signal(signal.SIGUSR1)
+            read_until(file, b"restarting")
+            sock.sendall(b"two\r\n")
+            read_until(file, b"heard two")
+            status = portal.until(lambda s: s["server"]["state"] == State.CONNECTED)
+            assert status["server"]["pid"] != portal.ready["server_pid"]
+            assert status["sessions"] == {"telnet": 1}
+
+            moved = portal.log.rename(tmp_path / "portal.log.1")
+            portal.process.send_signal(signal.SIGHUP)
+            portal.until(lambda _: portal.log.exists())
+            portal.process.send_signal(signal.SIGINT)
+            read_until(file, app.GOODBYE.encode())
+        assert portal.process.wait(PATIENCE) == 0
+        assert not Path(f"/proc/{status['server']['pid']}").exists()
+        assert portal.events(moved)[-1] == "signal_received"
+        assert portal.events()[-1] == "portal_stopped"
+        assert not portal.note.exists()
+
+
+def test_a_second_signal_drops_everything(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        sock, file = portal.connect()
+        with sock, file:
+            os.kill(portal.ready["server_pid"], signal.SIGSTOP)  # it hears of no order
+            portal.process.send_signal(signal.SIGTERM)
+            read_until(file, app.GOODBYE.encode())
+            portal.process.send_signal(signal.SIGTERM)
+            assert portal.process.wait(PATIENCE) == 1
+        assert not Path(f"/proc/{portal.ready['server_pid']}").exists()
+
+
+def test_a_reload_that_fails_is_logged(tmp_path):
+    """SIGUSR1 where there is nothing to reload."""
+    log = tmp_path / "portal.log"
+    words = ["run", "--no-server", "--telnet-port", "0", "--amp-port", "0", "--json"]
+    line = [sys.executable, "-m", "portal", *words, "--log-file", str(log)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGUSR1)
+            while "reload_failed" not in log.read_text():
+                assert process.poll() is None
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
