@@ -138,7 +138,16 @@ async def test_a_start(make, machine, autojump_clock):
     assert machine.signals == []
 
 
-async def test_a_server_that_gives_no_pid(running, make, machine, autojump_clock):
+async def test_somebody_waits_for_it(make, machine, autojump_clock):
+    supervisor = await make()
+    async with trio.open_nursery() as waiting:
+        waiting.start_soon(supervisor.connected)
+        await settled()
+        assert waiting.child_tasks
+        supervisor.server_connected(100)
+
+
+async def test_a_server_that_gives_no_pid(make, machine, autojump_clock):
     supervisor = await make()
     supervisor.server_connected(None)
     assert supervisor.server_pid == 100
@@ -164,7 +173,7 @@ async def test_orders_before_it_runs_are_refused():
 async def test_start_is_no_second_start(running, machine, autojump_clock):
     supervisor = await running()
     supervisor.start()
-    await settled()
+    await supervisor.connected()
     assert len(machine.started) == 1
 
 
@@ -394,6 +403,17 @@ async def test_a_server_that_does_not_leave_is_ended(running, machine, autojump_
     assert len(machine.started) == 2
 
 
+async def test_one_that_obeyed_is_not_killed(running, machine, autojump_clock):
+    supervisor = await running(stop_seconds=3)
+    supervisor.order(Operation.SRELOAD)
+    await trio.sleep(10)  # its process has ended; the news of its link are late
+    assert [number for _, _, number in machine.signals] == [signal.SIGTERM]
+    assert supervisor.state is State.RELOADING
+    supervisor.link_lost()
+    await settled()
+    assert len(machine.started) == 2
+
+
 async def test_a_stranger_that_does_not_leave_gets_no_signal(make, machine, autojump_clock):
     supervisor = await make(command=(), stop_seconds=3)
     supervisor.server_connected(4242)
@@ -526,7 +546,7 @@ async def test_stopping_one_that_obeys_nothing(running, machine, autojump_clock)
 async def test_stopping_a_stranger_is_bounded(make, machine, autojump_clock):
     supervisor = await make(command=(), stop_seconds=3)
     supervisor.server_connected(4242)
-    with trio.fail_after(8):
+    with trio.fail_after(3.5):
         await supervisor.stop_server()
     assert supervisor.state is State.STOPPING
 

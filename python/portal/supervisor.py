@@ -147,10 +147,11 @@ class Supervisor:
         """Tell the Server to leave, and wait until it is gone or can't be made to.
 
         It has `stop_seconds` to leave, and as long to obey SIGTERM. One that the Portal did not
-        start gets no signals. Cancelling does not take the order back.
+        start gets no signals, and is left alone then. Cancelling does not take the order back.
         """
         self._handle(Event.STOP)
-        with trio.move_on_after(2 * self.config.stop_seconds + CUT_SHORT_SECONDS):
+        seconds = self.config.stop_seconds
+        with trio.move_on_after(2 * seconds + CUT_SHORT_SECONDS if self._busy else seconds):
             while self.state is not State.DOWN:
                 await self._changed.wait()
 
