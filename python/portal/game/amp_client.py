@@ -42,6 +42,7 @@ PAUSE_FACTOR = 1.5
 LONGEST_PAUSE = 10.0
 # A part of each pause is left to chance, so that many games do not dial in step.
 JITTER = 0.2
+CONNECT_SECONDS = 10.0  # until the Portal has taken the call and proved itself; then it may think
 # A link that ends sooner counts as a failed try: two games at one Portal, each of which replaces
 # the other, shall not do so every second.
 STABLE_SECONDS = 10.0
@@ -86,9 +87,11 @@ class AmpClient:
         while not self.leaving:
             began = trio.current_time()
             try:
-                await self._connect()
-            except (OSError, PortalError) as error:
-                log.info("portal_unreachable", address=self.address, reason=str(error))
+                with trio.fail_after(CONNECT_SECONDS):
+                    await self._connect()
+            except (OSError, PortalError, trio.TooSlowError) as error:
+                reason = str(error) or type(error).__name__
+                log.info("portal_unreachable", address=self.address, reason=reason)
             else:
                 await self._gone.wait()
             if trio.current_time() - began >= STABLE_SECONDS:
@@ -105,11 +108,11 @@ class AmpClient:
         else:
             connection = await self._hub.connect_tcp(*self.address, self._make_link)
         link = connection.protocol
-        if not isinstance(link, Link):
+        if not isinstance(link, Link):  # it is given back when the connection ends
             raise ConnectionLost("the link ended at once")
         try:
             await self._authenticate(link)
-        except PortalError:
+        except BaseException:
             link.abort("the Portal and the game could not authenticate each other")
             raise
         if link.closed:
