@@ -214,6 +214,31 @@ async def test_the_secret_is_proved(autojump_clock, nursery, make_client, guarde
     await until_synchronised(side)
 
 
+async def test_a_portal_that_breaks_the_rules_right_after_the_proof(
+    autojump_clock, nursery, make_client, guarded, side
+):
+    class Babbler:
+        """The Portal's link, and a line of no AMP at all in the same packet as its proof."""
+
+        def __init__(self, link):
+            self.link = link
+            self.receive_eof = link.receive_eof
+            self.connection_lost = link.connection_lost
+
+        def receive_data(self, data):
+            self.link.receive_data(data)
+            if b"AuthenticateFinish" in data:
+                self.link.connection.write(b"x" * 100)
+
+    make_link = guarded.make_link
+    guarded.make_link = lambda connection: Babbler(make_link(connection))
+    await nursery.start(make_client(secret="sesame").run)
+    await trio.sleep(30)
+    assert side.synchronised == 0
+    assert guarded.operations == []
+    assert len(guarded.links) > 2
+
+
 @pytest.mark.parametrize("secret", [None, "wrong"])
 async def test_without_the_secret_there_is_no_game(
     autojump_clock, nursery, make_client, guarded, side, secret

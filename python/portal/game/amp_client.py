@@ -11,7 +11,7 @@ be the one that is restarted.
 import os
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import trio
@@ -107,16 +107,14 @@ class AmpClient:
             connection = await self._hub.connect_unix(self.address, self._make_link)
         else:
             connection = await self._hub.connect_tcp(*self.address, self._make_link)
-        link = connection.protocol
-        if not isinstance(link, Link):  # it is given back when the connection ends
-            raise ConnectionLost("the link ended at once")
+        link = cast("Link", connection.protocol)
         try:
             await self._authenticate(link)
         except BaseException:
             link.abort("the Portal and the game could not authenticate each other")
             raise
         if link.closed:
-            raise ConnectionLost("the link ended at once")
+            raise ConnectionLost("the link ended right after the proof")
         self.link = link
         introduction = {"operation": Operation.PSYNC, "spid": os.getpid(), "info_dict": self.info}
         link.send_packed(AdminServer2Portal, 0, introduction)

@@ -46,9 +46,10 @@ class _Worker:
 
     __slots__ = ("session", "task")
 
+    task: trio.lowlevel.Task  # from when it is parked for the first time
+
     def __init__(self, session: ServerSession) -> None:
         self.session = session
-        self.task: trio.lowlevel.Task | None = None
 
 
 class Workers:
@@ -145,8 +146,7 @@ class Workers:
         if self._parked:
             worker = self._parked.pop()
             worker.session = session
-            if worker.task is not None:
-                trio.lowlevel.reschedule(worker.task)
+            trio.lowlevel.reschedule(worker.task)
         else:
             self._nursery.start_soon(self._work, _Worker(session))
 
