@@ -88,7 +88,7 @@ def memory(script, crowds):
     return figures
 
 
-def run(quick=False):
+def run(*, quick=False):
     """Measures everything; about three minutes, or one where it is `quick`."""
     rounds, seconds = (1, 1.0) if quick else (5, 2.0)
     with (
