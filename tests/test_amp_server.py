@@ -21,6 +21,7 @@ from portal.amp.link import Link
 from portal.amp_server import AmpServer
 from portal.config import AmpConfig, Config
 from portal.errors import ConnectionLost, RemoteAMPError, UnhandledCommand
+from portal.lifecycle import State
 from portal.metrics import Metrics
 from portal.sessionhandler import PortalSessionHandler
 
@@ -70,6 +71,7 @@ class FakeSupervisor:
     def __init__(self):
         self.calls = []
         self.restart_mode = None
+        self.state = State.CONNECTED
         self.server_pid = 77
 
     def start(self):

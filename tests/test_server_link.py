@@ -13,6 +13,7 @@ from portal.errors import (
     ServerUnavailable,
     ServiceError,
 )
+from portal.lifecycle import State
 from portal.metrics import Metrics
 from portal.server_link import AmpServerLink
 from portal.session import Session
@@ -27,7 +28,7 @@ class FakeLink:
         self.size = size
         self.sent = []
         self.asks = []
-        self.aborted = ""
+        self.closed = ""
         self.max_payload = 0
         self.connection = SimpleNamespace(priority=False)
 
@@ -45,7 +46,8 @@ class FakeLink:
 
     def answer(self, error=None):
         answered, context = self.asks.pop(0)
-        answered(context, error)
+        if answered is not None:
+            answered(context, error)
 
     def answer_all(self):
         while self.asks:
@@ -56,8 +58,8 @@ class FakeLink:
             self.answer(ConnectionLost("lost"))
         server.lost(self, None)
 
-    def abort(self, reason):
-        self.aborted = reason
+    def close(self, reason):
+        self.closed = reason
 
     @property
     def operations(self):
@@ -78,6 +80,10 @@ class FakeSupervisor:
     def __init__(self):
         self.calls = []
         self.restart_mode = "shutdown"
+        self.state = State.CONNECTED
+
+    def order(self, operation):
+        self.calls.append(operation)
 
     def server_connected(self, pid):
         self.calls.append(("connected", pid))
@@ -266,7 +272,8 @@ def test_a_second_psync_replaces_the_older_server():
     old.answer_all()
     player.data_in(text="unanswered")
     new = house.psync()
-    assert old.aborted
+    assert old.closed
+    assert old.operations[-1] == Operation.SSHUTD
     old.lose(house.server)
     assert any("unanswered" in text for text in player.shown)
     new.answer_all()
@@ -352,6 +359,27 @@ def test_operations_that_are_refused(kwargs, error):
     link = house.connected()
     with pytest.raises(error):
         house.server.admin(link, 0, kwargs)
+
+
+@pytest.mark.parametrize(
+    "order", [Operation.SRELOAD, Operation.SRESET, Operation.SSHUTD, Operation.PSHUTD]
+)
+def test_orders_of_the_game_go_to_the_supervisor(order):
+    house = House()
+    link = house.connected()
+    house.server.admin(link, 0, {"operation": order})
+    assert house.supervisor.calls[-1] == order
+
+
+def test_at_the_end_of_the_portal_nobody_is_told_of_a_restart():
+    house = House()
+    player = house.player()
+    link = house.connected()
+    player.shown.clear()
+    house.supervisor.state = State.STOPPING
+    house.server.forward_order(Operation.SSHUTD)
+    link.lose(house.server)
+    assert player.shown == []
 
 
 def test_a_sync_of_everybody_is_let_through():

@@ -27,6 +27,7 @@ from portal.amp.commands import (
 from portal.amp.link import Link
 from portal.config import AmpConfig
 from portal.errors import ConnectionLost, RemoteProtocolError, ServerUnavailable
+from portal.lifecycle import State
 from portal.messages import Message
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
@@ -77,6 +78,7 @@ class AmpServerLink:
             Operation.SDISCONNALL: self._disconnect_all,
             Operation.SSYNC: self._sync,
             Operation.SCONN: self._connect_bot,
+            **dict.fromkeys(RESTART_MODES, self._order),
         }
 
     # ---- to the Server: the ServerLink of the sessionhandler
@@ -191,7 +193,8 @@ class AmpServerLink:
         self.link = None
         self.info = {}
         self.sessionhandler.link = None
-        self.sessionhandler.begin_holding(announce=True)
+        # Nothing that is typed now is kept for long when the Portal itself is about to end.
+        self.sessionhandler.begin_holding(announce=self.supervisor.state is not State.STOPPING)
         self._report_uncertain()
         self._keep_waiting()
         self.supervisor.link_lost()
@@ -206,8 +209,7 @@ class AmpServerLink:
         old = self.link
         if old is not None and old is not link:
             log.warning("server_link_replaced", old=old.name, new=link.name)
-            self._server_gone()
-            old.abort("another Server took over")
+            self._dismiss(old)
         info = kwargs.get("info_dict") or {}
         self.link = link
         self.info = info
@@ -230,6 +232,13 @@ class AmpServerLink:
             answered=self._synchronised,
             context=(link, kwargs.get("spid")),
         )
+
+    def _dismiss(self, old: Link) -> None:
+        """Let an older Server go for good: one that only lost its link would dial in again."""
+        self._server_gone()
+        kwargs = {"operation": Operation.SSHUTD, "server_restart_mode": "shutdown"}
+        old.send_packed(AdminPortal2Server, 0, kwargs)
+        old.close("another Server took over")
 
     def _synchronised(self, context: tuple[Link, int | None], error: Exception | None) -> None:
         link, pid = context
@@ -277,6 +286,10 @@ class AmpServerLink:
         if handle is None or not isinstance(sessid, int):
             raise RemoteProtocolError("UnknownOperation", repr(operation)[:40])
         handle(sessid, kwargs)
+
+    def _order(self, _sessid: int, kwargs: dict[str, Any]) -> None:
+        """Pass an order of the game on; the supervisor has `forward_order` send it back."""
+        self.supervisor.order(str(kwargs["operation"]))
 
     def _login(self, sessid: int, kwargs: dict[str, Any]) -> None:
         session = self.sessionhandler.sessions.get(sessid)
