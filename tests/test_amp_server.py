@@ -304,6 +304,13 @@ async def test_who_knows_the_secret_is_answered(port):
     assert (await link.call(MsgStatus, status=b""))["status"]
 
 
+async def test_on_this_machine_the_secret_is_answered_and_not_demanded(port):
+    port = await port(secret="xyzzy")
+    link = port.dial()
+    assert (await link.call(MsgStatus, status=b""))["status"]
+    await authenticate(link, "xyzzy")
+
+
 async def test_a_broadcast_reaches_every_link(port):
     port = await port()
     for _ in range(3):

@@ -114,12 +114,15 @@ class AmpServer:
             self.metrics.amp_connections_refused += 1
             log.warning("amp_address_refused", address=address)
             link.abort("the address is not trusted")
-        elif trust is Trust.SECRET and self.config.amp.secret is not None:
+            return
+        if self.config.amp.secret is not None:
+            # Whoever asks is answered; who comes from afar has to ask first.
             guard = Authenticator(self.config.amp.secret)
             for command, responder in guard.responders.items():
                 link.respond(command, responder)
-            link.allow = guard.allow
-            guard.watch(link, self._proofs)
+            if trust is Trust.SECRET:
+                link.allow = guard.allow
+                guard.watch(link, self._proofs)
 
     def _lost(self, link: Link, error: Exception | None) -> None:
         self.links.pop(link, None)
