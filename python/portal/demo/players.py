@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS players (
     seen REAL NOT NULL
 )
 """
+FIND = "SELECT uid, name, room, password FROM players WHERE folded = ?"
 # Names that nobody protected are forgotten after a month, or guests would fill the disk.
 FORGET_SECONDS = 30 * 86400.0
 HASHES_AT_ONCE = 2
@@ -72,8 +73,7 @@ class PlayerStore:
 
     def find(self, name: str) -> Player | None:
         """Return the player of that name, in whatever case it is written."""
-        query = "SELECT uid, name, room, password FROM players WHERE folded = ?"
-        row = self._database.execute(query, (fold_name(name),)).fetchone()
+        row = self._database.execute(FIND, (fold_name(name),)).fetchone()
         return None if row is None else Player(*row)
 
     def visit(self, name: str, room: str, now: float) -> Player:
@@ -84,10 +84,7 @@ class PlayerStore:
                 " ON CONFLICT (folded) DO UPDATE SET seen = excluded.seen",
                 (name, fold_name(name), room, now),
             )
-        player = self.find(name)
-        if player is None:
-            raise LookupError(name)
-        return player
+            return Player(*database.execute(FIND, (fold_name(name),)).fetchone())
 
     def move(self, uid: int, room: str, now: float) -> None:
         """Note where a player is."""
