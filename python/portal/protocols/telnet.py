@@ -6,7 +6,6 @@ time is up, for many clients leave some offers unanswered for ever.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
-
-_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 # Browsers, scanners and crawlers try every port. `PRI` begins HTTP/2.
 _HTTP_METHODS = frozenset(
@@ -208,18 +205,18 @@ class TelnetSession(Session):
         take it away; `echo` False hides what is typed from here on, True shows it again;
         `send_prompt` makes it a prompt. What an option does not say, the protocol flags do.
         """
-        options = kwargs.get("options") or _NO_OPTIONS
-        if options.get("send_prompt"):
+        options = kwargs.get("options")
+        if options and options.get("send_prompt"):
             self.send_prompt(*args, **kwargs)
             return
         data = self._encode(args, options)
-        if not data.endswith(CRLF) and self.protocol_flags.get("FORCEDENDLINE", True):
+        if data[-1:] != b"\n" and self.protocol_flags.get("FORCEDENDLINE", True):
             data += CRLF
         self.connection.write(data)
 
     def send_prompt(self, /, *args: Any, **kwargs: Any) -> None:
         """Show a prompt, without a line end; marked by a GA for clients that insist on it."""
-        data = self._encode(args, kwargs.get("options") or _NO_OPTIONS)
+        data = self._encode(args, kwargs.get("options"))
         if not self.protocol_flags.get("NOPROMPTGOAHEAD", True):
             data += GO_AHEAD
         self.connection.write(data)
@@ -265,20 +262,23 @@ class TelnetSession(Session):
 
     # ---- parts of the above
 
-    def _encode(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bytes:
+    def _encode(self, args: tuple[Any, ...], options: Mapping[str, Any] | None) -> bytes:
         """Do as the options of a text say; returns the bytes of the text, with no end added."""
         text = args[0] if args else ""
         if type(text) is not str:
             text = "" if text is None else str(text)
         codec = self.codec
-        echo = options.get("echo")
-        if echo is not None:
-            self.connection.write(codec.show_input() if echo else codec.hide_input())
-        if options.get("raw", self.protocol_flags.get("RAW")):
+        raw = self.protocol_flags.get("RAW")
+        if options:
+            raw = options.get("raw", raw)
+            echo = options.get("echo")
+            if echo is not None:
+                self.connection.write(codec.show_input() if echo else codec.hide_input())
+        if raw:
             return codec.encode_text(text)
         rendered = to_ansi(text)
         if "\x1b" in rendered:
-            plain = self._wants_plain(options)
+            plain = self._wants_plain(options or {})
             rendered = to_plain(text) if plain else close_colours(rendered)
         return codec.encode_text(rendered)
 

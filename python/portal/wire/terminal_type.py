@@ -115,7 +115,8 @@ def terminal_flags(names: Sequence[str]) -> dict[str, Any]:
     `names` holds at least one.
     """
     plain = [name for name in names if not name.startswith(_MTTS)]
-    client, terminal = (plain[:1] or [""])[0], (plain[1:2] or plain[:1] or [""])[0]
+    client = plain[0] if plain else ""
+    terminal = plain[1] if len(plain) > 1 else client
     flags: dict[str, Any] = {"TTYPE": True, "CLIENTNAME": client.upper(), "TERM": terminal}
     bits = _abilities(names)
     if bits is None:
