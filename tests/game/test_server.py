@@ -245,6 +245,21 @@ async def test_functions_that_do_not_end_are_cut_short(
         assert ended == ["for ever"]
 
 
+async def test_a_game_that_another_one_replaces_leaves_for_good(
+    autojump_clock, nursery, portal, game, deadline
+):
+    """Else the two would take the Portal from each other for ever."""
+    stages = []
+    with deadline:
+        await nursery.start(serve, game, stages)
+        portal.order(Operation.SSHUTD)
+        portal.link.close("another Server took over")
+        await portal.until(lambda: portal.lost)
+        await trio.sleep(30)
+        assert stages == ["returned"]
+        assert len(portal.links) == 1
+
+
 async def test_it_leaves_without_a_portal(autojump_clock, nursery, portal, game):
     portal.listening.cancel()
     await trio.testing.wait_all_tasks_blocked()
@@ -319,6 +334,11 @@ def test_run_sets_up_the_logs_where_nobody_has(monkeypatch, configured):
     monkeypatch.setattr("portal.game.server.logs.configure", lambda: called.append("configure"))
     game.run()
     assert called == ([] if configured else ["configure"])
+
+
+def test_the_page_shows_the_example():
+    page = EXAMPLE.parents[1] / "docs/game.md"
+    assert EXAMPLE.read_text() in page.read_text()
 
 
 async def test_the_example_in_a_process_of_its_own(portal, nursery, make_session_data):

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from portal.amp.commands import Operation
 from portal.errors import RemoteProtocolError, ServerUnavailable
@@ -262,3 +263,29 @@ def test_all_sync_data(side):
         "puid": None,
         "server_data": {},
     }
+
+
+def test_data_that_cannot_be_written_costs_nobody_else_anything(side, make_session_data):
+    synchronise(side, make_session_data(1), make_session_data(2, server_data={"kept": 1}))
+    side.handler.get(1).server_data["thing"] = open  # a function of a module
+    side.handler.get(1).server_data["lambda"] = lambda: None
+    with capture_logs() as logs:
+        data = side.handler.get_all_sync_data()
+    assert [(entry["event"], entry["sessid"]) for entry in logs] == [("server_data_not_plain", 1)]
+    assert "server_data" not in data[1]
+    assert data[1]["logged_in"] is False
+    assert data[2]["server_data"] == {"kept": 1}
+    # Neither does it keep the game from a Portal that comes back.
+    synchronise(side, make_session_data(1), make_session_data(2))
+    ((_, _, kwargs),) = side.portal.take()
+    assert kwargs["sessiondata"] == data
+    assert side.synchronised == 2
+
+
+def test_nobody_logs_in_after_the_end(side, events):
+    session = side.connect()
+    side.handler.portal_disconnect(session)
+    session.login(3, "Anna")
+    assert not session.logged_in
+    assert [event[0] for event in events] == ["at_connect", "at_disconnect"]
+    assert side.portal.take() == []

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import structlog
 
 from portal.amp.commands import Operation
-from portal.errors import RemoteProtocolError, ServerUnavailable
+from portal.amp.payload import dumps
+from portal.errors import LocalProtocolError, RemoteProtocolError, ServerUnavailable
 from portal.game.inputfuncs import Hooks, InputError
 from portal.game.session import ServerSession
 from portal.game.workers import Answer, Workers
@@ -121,9 +122,14 @@ class ServerSessionHandler:
             self.portal.send_message(session.sessid, message)
 
     def login(self, session: ServerSession, uid: int, uname: str) -> None:
-        """Log a session in and tell the Portal (SLOGIN); then `at_login` is called."""
+        """Log a session in and tell the Portal (SLOGIN); then `at_login` is called.
+
+        One that has ended meanwhile, while its password was looked at, stays as it is.
+        """
+        if session not in self:
+            return
         session.uid, session.uname, session.logged_in = uid, uname, True
-        if self.portal is not None and session.connected:
+        if self.portal is not None:
             data = {"logged_in": True, "uid": uid, "uname": uname}
             self.portal.send_admin(Operation.SLOGIN, session.sessid, sessiondata=data)
         self.hooks.call("at_login", session)
@@ -151,8 +157,12 @@ class ServerSessionHandler:
         self.portal.send_admin(operation)
 
     def get_all_sync_data(self) -> dict[int, dict[str, Any]]:
-        """Return what the game decides, of every session."""
-        return {session.sessid: session.get_sync_data() for session in self._sessions.values()}
+        """Return what the game decides, of every session.
+
+        A `server_data` that cannot be written is left out and logged, so that it costs nobody
+        else anything; the Portal then keeps what was saved before.
+        """
+        return _writable(self._sessions.values())
 
     # ---- what the Portal says
 
@@ -236,7 +246,8 @@ class ServerSessionHandler:
                 self._sessions[sessid] = ServerSession(sessid, data, self)
             else:
                 session_or_none.load_connection_data(data)
-        self.save(kept)
+        if self.portal is not None and kept:
+            self.portal.send_admin(Operation.SSYNC, sessiondata=_writable(kept), clean=False)
         for session in self:
             if session not in kept:
                 self.hooks.call("at_sync", session)
@@ -284,3 +295,15 @@ class ServerSessionHandler:
         session.connected = False
         self.workers.forget(session)
         self.hooks.call("at_disconnect", session, reason)
+
+
+def _writable(sessions: Iterable[ServerSession]) -> dict[int, dict[str, Any]]:
+    result = {}
+    for session in sessions:
+        data = result[session.sessid] = session.get_sync_data()
+        try:
+            dumps(session.sessid, data)
+        except LocalProtocolError as error:
+            log.warning("server_data_not_plain", sessid=session.sessid, reason=str(error))
+            del data["server_data"]
+    return result
