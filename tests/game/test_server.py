@@ -300,7 +300,7 @@ async def test_it_serves_once(autojump_clock, nursery, portal, game, deadline):
 # ---- `run`: signals, in this process and in one of its own
 
 
-async def test_signals(portal, game, deadline):
+async def test_signals(portal, game):
     """The first signal lets it leave in order, the second cuts it short."""
     ended = []
 
@@ -311,7 +311,7 @@ async def test_signals(portal, game, deadline):
         finally:
             ended.append(line)
 
-    with deadline:
+    with trio.fail_after(20):
         async with trio.open_nursery() as inner:
             inner.start_soon(game._serve_until_signal)
             await portal.until_operation(Operation.PSYNC)

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 # Our Portal stops at 64; this is for one that does not.
 MAX_OUTSTANDING = 256
 # Parked tasks of about 3 KB each; a burst may make more, which end when they are done.
-MAX_PARKED = 64
+MAX_PARKED = 256
 
 
 class Answer(Protocol):
