@@ -62,7 +62,7 @@ def test_answers_to_our_question(payload, expected, settled):
     assert handler.at_enabled(local=True) == [QUESTION]
     assert not handler.settled
     assert handler.receive(payload) == expected
-    assert handler.settled is settled
+    assert handler.settled is handler.fresh is settled
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def test_state_survives_json():
 def test_a_state_of_handlers_that_are_gone_is_passed_over():
     negotiator = OptionNegotiator()
     state = negotiator.get_state()
-    state["handlers"] = [[SGA, None]]
+    state["handlers"] = [[SGA, None], [UNKNOWN, None]]
     negotiator.set_state(state)
     assert negotiator.get_state()["handlers"] == []
 
@@ -304,3 +304,11 @@ def test_a_silent_client_costs_nothing():
     first.receive(WILL, NAWS)
     assert first._states is not second._states
     assert not second.is_enabled(NAWS, local=False)
+
+
+def test_handlers_are_kept_while_they_remember_something():
+    negotiator = OptionNegotiator()
+    negotiator.receive(WILL, NAWS)
+    assert negotiator.get_state()["handlers"] == [[NAWS, True]]
+    negotiator.receive_subnegotiation(NAWS, b"\0\x50\0\x18")
+    assert negotiator.get_state()["handlers"] == []

@@ -43,6 +43,7 @@ def test_it_asks_until_all_is_said(names, kept):
             expected.append(SEND)
         assert outputs == expected
     assert handler.settled
+    assert handler.fresh
     assert answer(handler, b"unasked") == []
 
 

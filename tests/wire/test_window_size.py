@@ -21,7 +21,11 @@ from portal.wire.window_size import WindowSizeNegotiation
 def test_sizes(payload, expected):
     handler = WindowSizeNegotiation()
     assert handler.receive(payload) == expected
-    assert handler.settled is bool(expected)
+    assert handler.settled
+    assert handler.fresh
+    handler.at_enabled(local=False)
+    assert handler.receive(payload) == expected
+    assert handler.settled is handler.fresh is bool(expected)
 
 
 def test_it_waits_for_the_size_unless_there_will_be_none():
@@ -32,8 +36,9 @@ def test_it_waits_for_the_size_unless_there_will_be_none():
     assert handler.settled
 
 
-@pytest.mark.parametrize("settled", [True, False])
-def test_state(settled):
+@pytest.mark.parametrize("waiting", [True, False])
+def test_state(waiting):
     handler = WindowSizeNegotiation()
-    handler.set_state(settled)
-    assert handler.settled is handler.get_state() is settled
+    handler.set_state(waiting)
+    assert handler.get_state() is waiting
+    assert handler.settled is not waiting

@@ -62,6 +62,11 @@ class CharsetNegotiation:
         """Whether no answer is awaited."""
         return not self.asked
 
+    @property
+    def fresh(self) -> bool:
+        """Whether it need not be kept."""
+        return not self.asked
+
     def at_enabled(self, *, local: bool) -> list[bytes | Event]:
         """Ask, if it is this side that may."""
         if not local:

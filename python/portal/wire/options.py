@@ -51,6 +51,11 @@ class Handler(Protocol):
         """Whether it waits for nothing that was asked."""
         ...
 
+    @property
+    def fresh(self) -> bool:
+        """Whether it is as it was made, so that it need not be kept."""
+        ...
+
     def at_enabled(self, *, local: bool) -> list[Output]:
         """Begin: the option was agreed on."""
         ...
@@ -179,7 +184,7 @@ REQUESTED: Mapping[tuple[int, bool], tuple[int, bool | None]] = MappingProxyType
     }
 )
 
-# Both directions of an option in one small number; most clients need five of them.
+# Both directions of an option in one byte.
 _SHIFT = 3
 _MASK = 7
 
@@ -189,12 +194,11 @@ _MANY = 200
 # For (local, yes): the word. This side speaks of itself with WILL and WONT.
 _WORDS = {(True, True): WILL, (True, False): WONT, (False, True): DO, (False, False): DONT}
 
-_OFFERED_AT_ONCE: Mapping[int, int] = MappingProxyType(
-    {
-        row.code: (OFFERED if row.offer else OFF) << _SHIFT | (OFFERED if row.ask else OFF)
-        for row in OPTIONS
-        if row.offer or row.ask
-    }
+_OFFERED_CODES = bytes(row.code for row in OPTIONS if row.offer or row.ask)
+_OFFERED_STATES = bytes(
+    (OFFERED if row.offer else OFF) << _SHIFT | (OFFERED if row.ask else OFF)
+    for row in OPTIONS
+    if row.offer or row.ask
 )
 _AWAITED = tuple(row for row in OPTIONS if row.awaited)
 
@@ -211,13 +215,16 @@ class OptionNegotiator:
     """The options of one client, from the moment at which it is sent `OFFERS`.
 
     `receive` and `receive_subnegotiation` return events, and bytes that must be sent as they are,
-    in this order. The state is small: a client that answers nothing has none of its own.
+    in this order. It exists once for each player, so it is small: option codes and their states
+    are two strings of bytes, shared by all clients that have answered nothing yet, and handlers
+    are kept while they have anything to remember.
     """
 
-    __slots__ = ("_handlers", "_overdue", "_states")
+    __slots__ = ("_codes", "_handlers", "_overdue", "_states")
 
     def __init__(self) -> None:
-        self._states: Mapping[int, int] = _OFFERED_AT_ONCE  # shared until something changes
+        self._codes = _OFFERED_CODES
+        self._states = _OFFERED_STATES
         self._handlers: dict[int, Handler] | None = None
         self._overdue: dict[int, int] | None = None
 
@@ -265,7 +272,11 @@ class OptionNegotiator:
         """Take in the payload of a subnegotiation; one that nobody handles is ignored."""
         row = ROWS.get(option)
         handler = self._handler(row) if row else None
-        return _framed(option, handler.receive(payload)) if handler else []
+        if handler is None:
+            return []
+        outputs = handler.receive(payload)
+        self._keep(option, handler)
+        return _framed(option, outputs)
 
     def request(self, option: int, *, wished: bool, local: bool) -> bytes:
         """Wish an option on or off; returns what is to be sent, which may be nothing."""
@@ -283,7 +294,7 @@ class OptionNegotiator:
     def get_state(self) -> dict[str, Any]:
         """Return everything that must be written down, as plain data."""
         return {
-            "states": [list(each) for each in self._states.items()],
+            "states": [list(each) for each in zip(self._codes, self._states, strict=True)],
             "overdue": [list(each) for each in (self._overdue or {}).items()],
             "handlers": [
                 [code, handler.get_state()] for code, handler in (self._handlers or {}).items()
@@ -292,52 +303,71 @@ class OptionNegotiator:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on where `get_state` was called; nothing is to be sent for it."""
-        self._states = dict(state["states"])
+        self._codes = bytes(code for code, _ in state["states"])
+        self._states = bytes(both for _, both in state["states"])
         self._overdue = dict(state["overdue"]) or None
         self._handlers = None
         for code, each in state["handlers"]:
-            handler = self._handler(ROWS[code])
-            if handler:
+            row = ROWS.get(code)
+            handler = self._handler(row) if row else None
+            if handler is not None:
                 handler.set_state(each)
+                self._keep(code, handler)
 
     # ---- parts of the above
 
     def _get(self, option: int, local: bool) -> int:
-        both = self._states.get(option, OFF)
+        place = self._codes.find(option)
+        both = self._states[place] if place >= 0 else OFF
         return both >> _SHIFT if local else both & _MASK
 
     def _set(self, option: int, local: bool, state: int) -> None:
-        both = self._states.get(option, OFF)
+        place = self._codes.find(option)
+        if place < 0:
+            if state == OFF:
+                return
+            place = len(self._codes)
+            self._codes += bytes([option])
+            self._states += bytes([OFF])
+        states = self._states
+        both = states[place]
         new = state << _SHIFT | both & _MASK if local else both & ~_MASK | state
         if new == both:
             return
-        if not isinstance(self._states, dict):
-            self._states = dict(self._states)
-        self._states[option] = new
+        self._states = states[:place] + bytes([new]) + states[place + 1 :]
 
     def _is_overdue(self, option: int) -> bool:
         """Whether an answer belongs to a word that was taken back since."""
-        if not self._overdue or not self._overdue.get(option):
+        overdue = self._overdue
+        if overdue is None or option not in overdue:
             return False
-        self._overdue[option] -= 1
+        overdue[option] -= 1
+        if not overdue[option]:
+            del overdue[option]
+        self._overdue = overdue or None
         return True
 
     def _handler(self, row: Option) -> Handler | None:
+        """Return the handler of an option, or a new one; `_keep` decides what becomes of it."""
         if row.make_handler is None:
             return None
-        if self._handlers is None:
-            self._handlers = {}
-        handler = self._handlers.get(row.code)
-        if handler is None:
-            handler = self._handlers[row.code] = row.make_handler()
-        return handler
+        return (self._handlers or {}).get(row.code) or row.make_handler()
+
+    def _keep(self, option: int, handler: Handler) -> None:
+        handlers = self._handlers or {}
+        handlers.pop(option, None)
+        if not handler.fresh:
+            handlers[option] = handler
+        self._handlers = handlers or None
 
     def _tell_handler(self, row: Option, enabled: bool, local: bool) -> list[Output]:
         handler = self._handler(row)
         if handler is None:
             return []
         hook = handler.at_enabled if enabled else handler.at_disabled
-        return _framed(row.code, hook(local=local))
+        outputs = hook(local=local)
+        self._keep(row.code, handler)
+        return _framed(row.code, outputs)
 
 
 def _framed(option: int, outputs: list[Output]) -> list[Output]:

@@ -72,15 +72,19 @@ class TerminalTypeNegotiation:
         """Whether no answer is awaited."""
         return not self.asked
 
+    @property
+    def fresh(self) -> bool:
+        """Whether it need not be kept."""
+        return not self.asked
+
     def at_enabled(self, *, local: bool) -> list[bytes | Event]:  # noqa: ARG002 - of every handler
         """Ask for the first name."""
-        self.names = ()
         self.asked = True
         return [_SEND]
 
     def at_disabled(self, *, local: bool) -> list[bytes | Event]:  # noqa: ARG002
         """Ask no more; the client begins with its first name when it is enabled again."""
-        self.asked = False
+        self._finish()
         return []
 
     def receive(self, payload: bytes) -> list[bytes | Event]:
@@ -88,14 +92,14 @@ class TerminalTypeNegotiation:
         if not self.asked or payload[:1] != _IS:
             return []
         name = _clean(payload[1:])
-        self.asked = False
         if not name or name in self.names:
+            self._finish()
             return []
         self.names = (*self.names, name)
         outputs: list[bytes | Event] = [TerminalType(self.names)]
         if len(self.names) < MAX_NAMES and not name.startswith(_MTTS):
-            self.asked = True
-            outputs.append(_SEND)
+            return [*outputs, _SEND]
+        self._finish()
         return outputs
 
     def get_state(self) -> Any:
@@ -106,6 +110,10 @@ class TerminalTypeNegotiation:
         """Go on where `get_state` was called."""
         names, self.asked = state
         self.names = tuple(names)
+
+    def _finish(self) -> None:
+        self.asked = False
+        self.names = ()
 
 
 def terminal_flags(names: Sequence[str]) -> dict[str, Any]:

@@ -14,36 +14,47 @@ HEIGHTS = (2, 1000)
 class WindowSizeNegotiation:
     """Reads the sizes that a client sends; nothing is ever sent to it."""
 
-    __slots__ = ("settled",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.settled = False
+        self.waiting = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the size has come, or will not."""
+        return not self.waiting
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it need not be kept."""
+        return not self.waiting
 
     def at_enabled(self, *, local: bool) -> list[bytes | Event]:  # noqa: ARG002 - of every handler
         """Wait for the size, which comes unasked."""
+        self.waiting = True
         return []
 
     def at_disabled(self, *, local: bool) -> list[bytes | Event]:  # noqa: ARG002
         """Wait for nothing more."""
-        self.settled = True
+        self.waiting = False
         return []
 
     def receive(self, payload: bytes) -> list[bytes | Event]:
         """Read a size, also one that comes before its WILL. Any other length is no size."""
         if len(payload) != 4:
             return []
-        self.settled = True
+        self.waiting = False
         width = int.from_bytes(payload[:2], "big")
         height = int.from_bytes(payload[2:], "big")
         return [WindowSize(_within(width, WIDTHS), _within(height, HEIGHTS))]
 
     def get_state(self) -> Any:
-        """Whether a size has come."""
-        return self.settled
+        """Whether a size is awaited."""
+        return self.waiting
 
     def set_state(self, state: Any) -> None:
         """Go on where `get_state` was called."""
-        self.settled = state
+        self.waiting = state
 
 
 def _within(size: int, bounds: tuple[int, int]) -> int:
