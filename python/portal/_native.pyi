@@ -2,6 +2,27 @@
 
 from typing import final
 
+__all__ = [
+    "OBJECTS",
+    "PLAIN",
+    "REJECT",
+    "AmpDecoder",
+    "BoxError",
+    "TelnetDecoder",
+    "compress",
+    "decode_boxes",
+    "decompress",
+    "encode_answer",
+    "encode_box",
+    "encode_message",
+    "markup_to_ansi",
+    "markup_to_html",
+    "markup_to_plain",
+    "scan_pickle",
+    "telnet_escape",
+    "telnet_text",
+]
+
 # ---- ampcodec
 
 PLAIN: int
@@ -19,6 +40,7 @@ def compress(name: bytes, value: bytes, level: int) -> dict[bytes, bytes]: ...
 def decompress(name: bytes, box: dict[bytes, bytes], limit: int) -> bytes: ...
 def decode_boxes(data: bytes) -> list[dict[bytes, bytes]]: ...
 def scan_pickle(data: bytes) -> tuple[int, str]: ...
+
 @final
 class AmpDecoder:
     max_payload: int
