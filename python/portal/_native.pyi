@@ -1,4 +1,4 @@
-"""The codecs of Portal, compiled. Each part wraps one pure crate."""
+# The codecs of Portal, compiled. Each part wraps one pure crate.
 
 from typing import final
 
