@@ -31,7 +31,7 @@ OPTIONS = {"options": {}}
 class Player(Session):
     """A session whose protocol shows on a list, and whose connection ends when it is told to."""
 
-    __slots__ = ("calls", "hidden", "shown")
+    __slots__ = ("calls", "hidden", "shown", "throttled")
 
     @property
     def echo_hidden(self):
@@ -39,6 +39,9 @@ class Player(Session):
 
     def send_text(self, *args, **kwargs):
         self.shown.append(args[0])
+
+    def at_throttled(self):
+        self.throttled += 1
 
     def send_broken(self, *args, **kwargs):
         raise RuntimeError("broken hook")
@@ -106,7 +109,7 @@ class World:
     def player(self, connect=True, **attributes):
         player = Player()
         player.init_session("telnet", "192.0.2.1", self.handler)
-        player.shown, player.calls, player.hidden = [], [], False
+        player.shown, player.calls, player.hidden, player.throttled = [], [], False, 0
         for name, value in attributes.items():
             setattr(player, name, value)
         if connect:
@@ -289,6 +292,7 @@ class TestInput:
         for _ in range(5):
             player.data_in(**{name: "x"})
         assert player.shown == [told]
+        assert player.throttled == 2
         assert getattr(world.metrics, counter) == 2
         assert world.metrics.messages_in == 3
         player.data_in(**{"gmcp" if name == "text" else "text": "x"})

@@ -57,6 +57,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     command_burst: int = 160  # a client that replays a speedwalk is no attacker
     oob_per_second: float = 80.0  # out-of-band messages, counted apart from commands
     oob_burst: int = 400
+    pause_seconds: float = 0.25  # so long nothing is read of a client that goes on all the same
     line_bytes: int = 8 * KIB  # applied while the line still grows
     subnegotiation_bytes: int = 64 * KIB  # ZMP needs 16 KiB, GMCP's longest tables more
     negotiations_per_second: float = 200.0  # an honest client needs about 40 in all

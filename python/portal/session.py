@@ -199,6 +199,9 @@ class Session:
     def resume_input(self) -> None:
         """Read on after `pause_input`."""
 
+    def at_throttled(self) -> None:
+        """Hook: the player sends more than is allowed; read nothing of it for a while."""
+
     # ---- messages
 
     def data_in(self, /, **kwargs: Any) -> None:

@@ -136,13 +136,13 @@ class PortalSessionHandler:
         if "text" in kwargs:
             if not throttle.commands.take(now):
                 self.metrics.commands_throttled += 1
-                self._tell_throttled(session, throttle, now, TOO_MANY_COMMANDS)
+                self._throttle(session, throttle, now, TOO_MANY_COMMANDS)
                 return
             session.cmd_last = self.wall()
             session.cmd_total += 1
         elif not throttle.oob.take(now):
             self.metrics.oob_throttled += 1
-            self._tell_throttled(session, throttle, now, TOO_MANY_OOB)
+            self._throttle(session, throttle, now, TOO_MANY_OOB)
             return
         self.metrics.messages_in += 1
         secret = not session.logged_in or session.echo_hidden
@@ -380,9 +380,11 @@ class PortalSessionHandler:
     def _tell(self, session: Session, text: str) -> None:
         self.data_out(session, {"text": [[text], {"options": {}}]})
 
-    def _tell_throttled(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
+    def _throttle(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
         if throttle.must_tell(now):
             self._tell(session, text)
+        # Else dropping what a flood brings would cost as much as serving it.
+        self._call(session, session.at_throttled)
 
     def _call(self, session: Session, hook: Callable[..., None], *args: Any) -> None:
         """Call a hook of a session behind the crash barrier: its fault harms no other session."""

@@ -369,12 +369,43 @@ def test_a_storm_of_options_is_bounded():
     with structlog.testing.capture_logs() as logs:
         heard, done = world.receive(b"\xff\xfd\xc8\xff\xfe\xc8" * 5000 + b"look\n")
         assert heard == ["look"]
-        assert done == [b"\xff\xfc\xc8" * 10]
+        assert done == ["pause", b"\xff\xfc\xc8" * 10]
         assert world.metrics.negotiations_throttled == 9980
         assert world.receive(b"\xff\xf6" * 100) == ([], [])
         world.hub.pass_time(0.5)
-        assert world.receive(b"\xff\xf6" * 100) == ([], [b"\r\n[Yes]\r\n" * 5])
+        answered = ([], ["resume", "pause", b"\r\n[Yes]\r\n" * 5])
+        assert world.receive(b"\xff\xf6" * 100) == answered
     assert [(entry["event"], entry["sessid"]) for entry in logs] == [("negotiations_throttled", 7)]
+
+
+def test_a_flood_is_not_read_for_a_while(world):
+    world.session.at_throttled()
+    world.session.at_throttled()
+    assert world.connection.take() == ["pause"]
+    world.session.resume_input()  # the game has caught up, but the pause is not over
+    assert world.connection.take() == []
+    world.hub.pass_time(0.3)
+    assert world.connection.take() == ["resume"]
+
+
+def test_after_a_flood_a_player_whom_the_game_is_behind_with_stays_paused(world):
+    world.session.at_throttled()
+    world.session.input_paused = True
+    world.session.pause_input()
+    world.connection.take()
+    world.hub.pass_time(0.3)
+    assert world.connection.take() == []
+    world.session.input_paused = False
+    world.session.resume_input()
+    assert world.connection.take() == ["resume"]
+
+
+def test_the_pause_of_a_player_who_left_is_forgotten(world):
+    world.session.at_throttled()
+    world.session.connection_lost(None)
+    world.connection.take()
+    world.hub.pass_time(0.3)
+    assert world.connection.take() == []
 
 
 def test_an_honest_client_is_no_storm(world):

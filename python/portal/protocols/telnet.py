@@ -65,6 +65,7 @@ class TelnetProtocol:
         self.now = hub.now
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
+        self.floods = hub.deadlines(config.limits.pause_seconds, TelnetSession.read_on)
         self.keepalives: DeadlineQueue[TelnetSession] | None = None
         if telnet.keepalive_seconds > 0:
             self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
@@ -90,6 +91,7 @@ class TelnetProtocol:
     def forget(self, session: "TelnetSession") -> None:
         """Let no deadline of a session expire any more."""
         self.handshakes.cancel(session)
+        self.floods.cancel(session)
         if self.keepalives is not None:
             self.keepalives.cancel(session)
 
@@ -110,6 +112,7 @@ class TelnetSession(Session):
     __slots__ = (
         "_bucket",
         "_first",
+        "_flooding",
         "_stormy",
         "_told",
         "codec",
@@ -127,6 +130,7 @@ class TelnetSession(Session):
         self.protocol_flags["ENCODING"] = telnet.encoding
         self.settled = False
         self._first = True  # no line has come yet
+        self._flooding = False  # it sent too much and is not read for a while
         self._bucket: TokenBucket | None = None  # passive clients need none
         self._stormy = False  # a storm of negotiations was logged
         self._told: float | None = None  # when the player was last told of a long line
@@ -182,7 +186,15 @@ class TelnetSession(Session):
 
     def resume_input(self) -> None:
         """Read on after `pause_input`."""
-        self.connection.resume_reading()
+        if not self._flooding:
+            self.connection.resume_reading()
+
+    def at_throttled(self) -> None:
+        """Read nothing for `pause_seconds` of a client that sends more than is allowed."""
+        if not self._flooding:
+            self._flooding = True
+            self.connection.pause_reading()
+            self.protocol.floods.start(self)
 
     def load_sync_data(self, data: Mapping[str, Any]) -> None:
         """Take over what the game says; an encoding that it sets counts from here on."""
@@ -232,6 +244,12 @@ class TelnetSession(Session):
         self.settled = True
         self.protocol.handshakes.cancel(self)
         self.sessionhandler.sync(self)
+
+    def read_on(self) -> None:
+        """Read again after a flood, unless the game is behind with this player's messages."""
+        self._flooding = False
+        if not self.input_paused:
+            self.connection.resume_reading()
 
     def keep_alive(self) -> None:
         """Send a NOP, unless the player has switched that off, and again when it is time."""
@@ -299,6 +317,7 @@ class TelnetSession(Session):
         if bucket.take(self.protocol.now()):
             return True
         self.protocol.metrics.negotiations_throttled += 1
+        self.at_throttled()
         if not self._stormy:
             self._stormy = True
             log.warning("negotiations_throttled", sessid=self.sessid, address=self.address)
