@@ -21,6 +21,7 @@ class Bell:
 
 @dataclass(eq=False)
 class Stub:
+    priority: bool = False
     aborted: list = field(default_factory=list)
 
     def abort(self, reason=""):
@@ -65,6 +66,15 @@ def test_only_the_first_note_wakes_and_only_a_sleeper(world, note):
     note(agenda)
     assert world.bell.rung == 1
     assert not agenda.asleep
+
+
+def test_the_server_is_flushed_apart_from_the_others(world):
+    client, link = Stub(), Stub(priority=True)
+    world.agenda.flush_later(client)
+    world.agenda.flush_later(link)
+    assert (world.agenda.urgent, world.agenda.dirty) == ([link], [client])
+    world.agenda.dirty.clear()
+    assert not world.agenda.empty
 
 
 def test_a_closing_connection_has_its_time(world):

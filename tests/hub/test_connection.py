@@ -515,6 +515,25 @@ async def test_priority_is_served_however_many_clients_are_ready(
     assert order[:20].count("link") == 10
 
 
+async def test_what_the_link_has_to_send_goes_first(make_hub, connect, until, nursery):
+    hub = make_hub(phase_seconds=0.0)
+    order = []
+
+    class Noting(socket.socket):
+        def send(self, data, *flags):
+            order.append(data)
+            return super().send(data, *flags)
+
+    clients = [connect(hub, wrap=Noting)[0] for _ in range(10)]
+    link, _ = connect(hub, wrap=Noting)
+    link.connection.priority = True
+    for recorder in (*clients, link):
+        recorder.connection.write(b"link" if recorder is link else b"client")
+    nursery.start_soon(hub.run)
+    await until(lambda: len(order) == 11)
+    assert order[0] == b"link"
+
+
 async def test_priority_while_something_is_unsent(hub, connect, until):
     recorder, peer = connect(hub)
     recorder.connection.write(b"z" * 4 * MIB)

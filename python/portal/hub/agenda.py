@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 class Agenda:
-    """Connections with something to send (`dirty`) and those that have ended (`doomed`).
+    """Connections with something to send (`urgent`, `dirty`) and those that have ended (`doomed`).
 
+    The `urgent` ones are the priority connections: a broadcast to ten thousand players must not
+    hold up the Server's link, which is flushed first.
     `asleep` is set by the hub before it waits; the first note taken while it is set wakes the hub
     by the poller, so that what other tasks write leaves as promptly as what a tick writes.
     `stopping` tells connections that close not to wait for their peer any more.
@@ -37,6 +39,7 @@ class Agenda:
         "receive_bytes",
         "slow_peers",
         "stopping",
+        "urgent",
     )
 
     def __init__(self, config: HubConfig, metrics: Metrics, poller: Poller, timers: Timers) -> None:
@@ -44,6 +47,7 @@ class Agenda:
         self.poller = poller
         self.receive_bytes = config.receive_bytes
         self.slow_peers = SlowPeers(config, metrics, timers)
+        self.urgent: list[Connection] = []
         self.dirty: list[Connection] = []
         self.doomed: list[tuple[Connection, Exception | None]] = []
         self.asleep = False
@@ -54,11 +58,11 @@ class Agenda:
     @property
     def empty(self) -> bool:
         """Whether the hub may sleep."""
-        return not self.dirty and not self.doomed
+        return not self.dirty and not self.urgent and not self.doomed
 
     def flush_later(self, connection: "Connection") -> None:
         """Have the connection flushed at the end of the tick; call it once until then."""
-        self.dirty.append(connection)
+        (self.urgent if connection.priority else self.dirty).append(connection)
         if self.asleep:
             self._wake()
 

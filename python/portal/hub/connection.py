@@ -39,9 +39,8 @@ OPEN, BROKEN, CLOSING, ENDED = range(4)
 # What is left of a long write is sent by itself: joining it to what came later would copy it anew
 # in every tick.
 JOIN_BYTES = 64 * 1024
-# At the end of the whole hub so much unread input is looked for: more than a socket's buffer.
-DISCARD_BYTES = 256 * 1024
-DISCARDS = 32
+# More than the kernel keeps of unread input; memory that stays empty costs nothing.
+DISCARD_BYTES = 8 * 1024 * 1024
 
 
 class Connection:
@@ -343,9 +342,7 @@ class Connection:
         Unread input at the closing of the socket would cost the peer the last line.
         """
         with contextlib.suppress(OSError):
-            for _ in range(DISCARDS):
-                if len(self._socket.recv(DISCARD_BYTES)) < DISCARD_BYTES:
-                    return
+            self._socket.recv(DISCARD_BYTES)
 
     def _break(self, error: OSError) -> None:
         """Give up sending; what the peer sent before it went is in the kernel and still counts."""

@@ -221,8 +221,11 @@ class Hub:
         self.metrics.connections_lost += done
 
     def _flush(self) -> None:
-        dirty = self._agenda.dirty
+        urgent, dirty = self._agenda.urgent, self._agenda.dirty
         sent = done = 0
+        for connection in urgent:
+            sent += connection.flush()
+        urgent.clear()
         end = perf_counter() + self.config.phase_seconds
         for connection in dirty:
             sent += connection.flush()

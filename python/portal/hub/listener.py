@@ -245,13 +245,14 @@ def open_tcp_sockets(hosts: Iterable[str], port: int, backlog: int) -> list[sock
     then leaves none open. Looking up a name may block; meant for the start.
     """
     addresses = list(dict.fromkeys(entry for host in hosts for entry in _resolve(host, port)))
-    for attempt in range(1, PORT_ATTEMPTS + 1):
+    attempts = 1 if port else PORT_ATTEMPTS
+    while True:
         try:
             return _bind_all(addresses, port, backlog)
         except OSError as error:
-            if port or error.errno != errno.EADDRINUSE or attempt == PORT_ATTEMPTS:
+            attempts -= 1
+            if error.errno != errno.EADDRINUSE or not attempts:
                 raise
-    return []
 
 
 def open_unix_socket(path: str, backlog: int) -> socket.socket:
