@@ -66,5 +66,5 @@ class Metrics:
 
 
 def help_texts() -> dict[str, str]:
-    """The help text of every counter by its name."""
+    """Give the help text of every counter by its name."""
     return {entry.name: entry.metadata["help"] for entry in fields(Metrics)}

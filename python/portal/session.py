@@ -200,7 +200,7 @@ class Session:
         """Read on after `pause_input`."""
 
     def at_throttled(self) -> None:
-        """Hook: the player sends more than is allowed; read nothing of it for a while."""
+        """Hook: pause for a while a player who sends more than is allowed."""
 
     # ---- messages
 
