@@ -271,3 +271,14 @@ def test_state_is_written_down_and_read_back(session, codec, used):
     assert other.get_sync_data() == session.get_sync_data()
     assert other.extra == session.extra
     assert (other.acknowledged, other.unanswered, other.input_paused) == (used, 64 * used, used)
+
+
+def test_a_state_that_was_read_stays_as_it_was_written(session):
+    session.protocol_flags["SCREENWIDTH"] = {0: 100}
+    state = msgspec.json.decode(msgspec.json.encode(session.get_state()))
+    written = msgspec.json.encode(state)
+    other = Session()
+    other.init_session("", "", Recorder())
+    other.set_state(state)
+    other.protocol_flags["ANSI"] = True
+    assert msgspec.json.encode(state) == written

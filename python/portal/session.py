@@ -317,7 +317,7 @@ class Session:
         sync = dict(state["sync"])
         self.extra = {name: sync.pop(name) for name in state["extra"]} or None
         for name, value in sync.items():
-            setattr(self, name, value)
+            setattr(self, name, dict(value) if isinstance(value, dict) else value)
         for name in NUMBERED_FLAGS:
             if name in self.protocol_flags:
                 table = self.protocol_flags[name]
