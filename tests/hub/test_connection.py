@@ -354,6 +354,7 @@ async def test_a_peer_that_goes_on_reading_is_waited_for(hub, connect, until, mo
         await peer.read(MIB)
         await until(lambda: recorder.connection.unsent < before)  # noqa: B023 - called at once
     assert recorder.lost == []
+    await trio.testing.wait_all_tasks_blocked()  # it has sent all that it can
     mock_clock.jump(3.5)
     await until(lambda: recorder.lost)
 
