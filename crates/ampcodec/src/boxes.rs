@@ -1,15 +1,34 @@
-//! Boxes: encode, and decode from any segmentation of the stream.
+//! Boxes: `(key length: u16be, key, value length: u16be, value)*` and then two zero bytes.
 //!
-//! A box is `(u16 key length, key, u16 value length, value)*` and ends with a key length of zero.
+//! [`BoxWriter`] writes one box with its keys sorted, as stock AMP does. [`Decoder`] finds boxes in
+//! bytes that arrive in any segmentation: a box that lies whole in what was read is handed out
+//! without a copy, and of one that does not, each byte is copied once.
 
 use crate::BoxError;
 
-/// The longest key.
+/// The most bytes of a key. A larger length cannot be told from other protocols' bytes.
 pub const MAX_KEY: usize = 255;
-/// The longest value.
-pub const MAX_VALUE: usize = 65_535;
+/// The most bytes of a value: its length is a u16.
+pub const MAX_VALUE: usize = u16::MAX as usize;
+/// Buffers that grew beyond this for one long box are given back after it.
+pub(crate) const KEPT_BUFFER: usize = 256 * 1024;
 
-/// Append one key with its value.
+/// Check a key that is to be written.
+pub(crate) fn check_key(key: &[u8]) -> Result<(), BoxError> {
+    match key.len() {
+        0 => Err(BoxError::EmptyKey),
+        size if size > MAX_KEY => Err(BoxError::KeyTooLong(size)),
+        _ => Ok(()),
+    }
+}
+
+/// Append a length; keys and values have been checked before.
+pub(crate) fn put_length(out: &mut Vec<u8>, length: usize) {
+    let length = u16::try_from(length).expect("lengths are checked before they are written");
+    out.extend_from_slice(&length.to_be_bytes());
+}
+
+/// Append a key and its value; both have been checked before.
 pub(crate) fn put_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     put_length(out, key.len());
     out.extend_from_slice(key);
@@ -17,256 +36,324 @@ pub(crate) fn put_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Append a length that has been checked to fit.
-#[allow(clippy::cast_possible_truncation)] // every caller has checked it
-pub(crate) fn put_length(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&(length as u16).to_be_bytes());
+/// Writes one box at a time; its buffers are used again for the next.
+#[derive(Debug, Default)]
+pub struct BoxWriter {
+    bytes: Vec<u8>,
+    sorted: Vec<u8>,
+    fields: Vec<Field>,
+    in_order: bool,
 }
 
-pub(crate) fn check_key(key: &[u8]) -> Result<(), BoxError> {
-    match key.len() {
-        0 => Err(BoxError::EmptyKey),
-        1..=MAX_KEY => Ok(()),
-        size => Err(BoxError::KeyTooLong(size)),
+impl BoxWriter {
+    /// Begin a box; what was written before is gone.
+    pub fn clear(&mut self) {
+        for buffer in [&mut self.bytes, &mut self.sorted] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BUFFER);
+        }
+        self.fields.clear();
+        self.in_order = true;
     }
-}
 
-/// Write one box with its keys sorted; `fields` come in any order and are left sorted.
-pub fn encode_box(fields: &mut [(&[u8], &[u8])]) -> Result<Vec<u8>, BoxError> {
-    let mut size = 2;
-    for (key, value) in fields.iter() {
+    /// Add a key and its value, in any order; the caller sees to it that no key comes twice.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), BoxError> {
         check_key(key)?;
         if value.len() > MAX_VALUE {
             return Err(BoxError::ValueTooLong(value.len()));
         }
-        size += 4 + key.len() + value.len();
-    }
-    fields.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    let mut out = Vec::with_capacity(size);
-    for (key, value) in fields.iter() {
-        put_field(&mut out, key, value);
-    }
-    put_length(&mut out, 0);
-    Ok(out)
-}
-
-/// Where a key and its value stand in the bytes of their box.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    key: usize,
-    key_end: usize,
-    value: usize,
-    value_end: usize,
-}
-
-/// The keys and values of one complete box, as slices of the bytes that were read.
-#[derive(Debug, Clone, Copy)]
-pub struct Fields<'a> {
-    bytes: &'a [u8],
-    spans: &'a [Span],
-}
-
-impl<'a> Fields<'a> {
-    /// Every key with its value, in the order of the wire; a key that is there twice comes twice.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + '_ {
-        let bytes = self.bytes;
-        let field = move |span: &Span| {
-            (
-                &bytes[span.key..span.key_end],
-                &bytes[span.value..span.value_end],
-            )
-        };
-        self.spans.iter().map(field)
+        if let Some(last) = self.fields.last() {
+            self.in_order &= last.key(&self.bytes) < key;
+        }
+        let start = self.bytes.len();
+        put_field(&mut self.bytes, key, value);
+        self.fields.push(Field::new(start, key.len(), value.len()));
+        Ok(())
     }
 
-    /// How many keys there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether the box has no keys, which is legal framing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// The value of a key; the last one where the key is there twice.
-    #[must_use]
-    pub fn get(&self, wanted: &[u8]) -> Option<&'a [u8]> {
-        self.iter()
-            .filter(|(key, _)| *key == wanted)
-            .map(|(_, value)| value)
-            .last()
+    /// End the box and give its bytes, keys sorted.
+    pub fn finish(&mut self) -> &[u8] {
+        if self.in_order {
+            self.bytes.extend_from_slice(&[0, 0]);
+            return &self.bytes;
+        }
+        let Self {
+            bytes,
+            sorted,
+            fields,
+            ..
+        } = self;
+        fields.sort_unstable_by(|one, other| one.key(bytes).cmp(other.key(bytes)));
+        sorted.reserve(bytes.len() + 2);
+        for field in fields {
+            sorted.extend_from_slice(&bytes[field.start()..field.end()]);
+        }
+        sorted.extend_from_slice(&[0, 0]);
+        sorted
     }
 }
 
-/// How far the box at hand has been read; positions count from its first byte.
-#[derive(Debug, Default)]
-struct Progress {
-    position: usize,
-    spans: Vec<Span>,
-    key: Option<(usize, usize)>,
+/// Where a key and its value lie in a box.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    start: usize,
+    key: u8,
+    value: u16,
 }
 
-impl Progress {
-    fn clear(&mut self) {
-        self.position = 0;
-        self.spans.clear();
-        self.key = None;
-    }
-
-    /// Read on in the bytes of the box; returns its length once it is complete.
-    fn advance(&mut self, bytes: &[u8], limits: Limits) -> Result<Option<usize>, BoxError> {
-        loop {
-            let Some(length) = read_length(bytes, self.position) else {
-                return limits.check_size(bytes.len()).map(|()| None);
-            };
-            let start = self.position + 2;
-            match self.key {
-                None if length == 0 => return limits.check_size(start).map(|()| Some(start)),
-                None if length > MAX_KEY => return Err(BoxError::KeyTooLong(length)),
-                None if self.spans.len() == limits.max_keys => {
-                    return Err(BoxError::TooManyKeys(limits.max_keys));
-                }
-                _ => {}
-            }
-            let end = start + length;
-            limits.check_size(end)?;
-            if end > bytes.len() {
-                return Ok(None);
-            }
-            self.position = end;
-            match self.key.take() {
-                None => self.key = Some((start, end)),
-                Some((key, key_end)) => {
-                    self.spans.push(Span {
-                        key,
-                        key_end,
-                        value: start,
-                        value_end: end,
-                    });
-                }
-            }
+impl Field {
+    #[allow(clippy::cast_possible_truncation)] // both lengths are checked by every caller
+    fn new(start: usize, key: usize, value: usize) -> Self {
+        Self {
+            start,
+            key: key as u8,
+            value: value as u16,
         }
     }
+
+    fn start(self) -> usize {
+        self.start
+    }
+
+    fn end(self) -> usize {
+        self.value_start() + usize::from(self.value)
+    }
+
+    fn value_start(self) -> usize {
+        self.start + 4 + usize::from(self.key)
+    }
+
+    fn key(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start + 2..][..usize::from(self.key)]
+    }
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.value_start()..][..usize::from(self.value)]
+    }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    max_keys: usize,
-    max_box: usize,
+/// One whole box, as it lies in what was received.
+#[derive(Clone, Copy, Debug)]
+pub struct RawBox<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Field],
+}
+
+impl<'a> RawBox<'a> {
+    /// How many keys there are, repeated ones counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether the box has no key at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Bytes of the box on the wire.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Keys and values in the order of their arrival. Of a repeated key the last value counts.
+    #[must_use]
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        self.fields
+            .iter()
+            .map(move |field| (field.key(bytes), field.value(bytes)))
+    }
+
+    /// The value of a key; the last one where it is repeated.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&'a [u8]> {
+        let field = self
+            .fields
+            .iter()
+            .rev()
+            .find(|field| field.key(self.bytes) == key)?;
+        Some(field.value(self.bytes))
+    }
+}
+
+/// What one box may have at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Keys, repeated ones counted.
+    pub keys: usize,
+    /// Bytes on the wire, with the two that end the box.
+    pub bytes: usize,
 }
 
 impl Limits {
-    fn check_size(self, size: usize) -> Result<(), BoxError> {
-        if size > self.max_box {
-            Err(BoxError::BoxTooLong(self.max_box))
-        } else {
-            Ok(())
-        }
-    }
+    /// For bytes whose number is known to be small: no limit but their own.
+    pub const NONE: Self = Self {
+        keys: usize::MAX,
+        bytes: usize::MAX,
+    };
 }
 
-fn read_length(bytes: &[u8], position: usize) -> Option<usize> {
-    let field = bytes.get(position..position + 2)?;
-    Some(usize::from(u16::from_be_bytes([field[0], field[1]])))
-}
-
-/// Reads boxes from a stream in any segmentation; linear in its bytes.
-///
-/// A box that lies whole in one read is handed out without being copied. A partial one is kept, and
-/// read on from where it was left. After an error nothing more is read.
+/// Finds boxes in a stream of bytes; linear in the bytes for any segmentation.
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
+    /// Bytes of a box whose end has not come; empty while boxes come whole.
     partial: Vec<u8>,
-    progress: Progress,
+    /// What is known of the box that is being read.
+    fields: Vec<Field>,
+    /// Bytes of the box that `fields` describes.
+    parsed: usize,
+    /// Bytes of the box that must be there before more can be said of it.
+    needed: usize,
+    /// The box in `partial` was handed out.
+    taken: bool,
     error: Option<BoxError>,
 }
 
 impl Decoder {
-    /// Make a decoder of boxes of at most `max_keys` keys and `max_box` bytes.
+    /// Make a decoder for a new stream.
     #[must_use]
-    pub fn new(max_keys: usize, max_box: usize) -> Self {
-        let limits = Limits { max_keys, max_box };
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             partial: Vec::new(),
-            progress: Progress::default(),
+            fields: Vec::new(),
+            parsed: 0,
+            needed: 0,
+            taken: false,
             error: None,
         }
     }
 
-    /// The bytes of a box that was begun and has not ended.
+    /// Bytes of a box that was begun and has not ended.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.partial.len()
+        if self.taken { 0 } else { self.partial.len() }
     }
 
-    /// The rule that the stream broke.
+    /// Why the stream cannot be read any further.
     #[must_use]
     pub fn error(&self) -> Option<BoxError> {
         self.error
     }
 
-    /// Take bytes of the stream and hand out every box that they complete, in order.
+    /// Take the next box from `input`, which is cut down to what follows it.
     ///
-    /// When the stream breaks a rule, what was complete before it is handed out, `error` is set,
-    /// and all later bytes are ignored. An error of `emit` ends the call and is passed on.
-    pub fn receive<E>(
-        &mut self,
-        data: &[u8],
-        mut emit: impl FnMut(Fields<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        if self.error.is_some() {
-            return Ok(());
+    /// `None`: all of `input` was read, and no further box is complete. Call it until then.
+    /// Errors: a rule of framing is broken (`KeyTooLong`, `TooManyKeys`, `BoxTooLong`); the stream
+    /// cannot be read any further, and each later call gives the same error.
+    pub fn next_box<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<RawBox<'a>>, BoxError> {
+        if let Some(error) = self.error {
+            return Err(error);
         }
-        if self.partial.is_empty() {
-            let used = self.drain(data, &mut emit)?;
-            self.partial.extend_from_slice(&data[used..]);
-        } else {
-            let mut bytes = std::mem::take(&mut self.partial);
-            bytes.extend_from_slice(data);
-            let used = self.drain(&bytes, &mut emit)?;
-            bytes.drain(..used);
-            if !bytes.is_empty() {
-                self.partial = bytes;
+        if self.taken {
+            self.forget();
+        }
+        if !self.partial.is_empty() {
+            return self.continue_box(input);
+        }
+        self.fields.clear();
+        self.parsed = 0;
+        let bytes = *input;
+        let Some(size) = self.parse(bytes)? else {
+            self.partial.extend_from_slice(bytes);
+            *input = &[];
+            return Ok(None);
+        };
+        *input = &bytes[size..];
+        Ok(Some(RawBox {
+            bytes: &bytes[..size],
+            fields: &self.fields,
+        }))
+    }
+
+    /// Go on with a box that began in an earlier read, copying as much as belongs to it.
+    fn continue_box<'a>(&'a mut self, input: &mut &[u8]) -> Result<Option<RawBox<'a>>, BoxError> {
+        loop {
+            let wanted = self.needed - self.partial.len();
+            let (taken, rest) = input.split_at(wanted.min(input.len()));
+            self.partial.extend_from_slice(taken);
+            *input = rest;
+            if taken.len() < wanted {
+                return Ok(None);
+            }
+            let partial = std::mem::take(&mut self.partial);
+            let parsed = self.parse(&partial);
+            self.partial = partial;
+            if parsed?.is_some() {
+                self.taken = true;
+                return Ok(Some(RawBox {
+                    bytes: &self.partial,
+                    fields: &self.fields,
+                }));
             }
         }
-        if self.error.is_some() {
-            self.partial = Vec::new();
+    }
+
+    /// Describe the box at the start of `bytes` as far as it goes; its size when it ends in them.
+    fn parse(&mut self, bytes: &[u8]) -> Result<Option<usize>, BoxError> {
+        loop {
+            let start = self.parsed;
+            let Some(key) = length_at(bytes, start) else {
+                self.needed = start + 2;
+                return Ok(None);
+            };
+            if key == 0 {
+                return Ok(Some(start + 2));
+            }
+            self.check(key, start)?;
+            let Some(value) = length_at(bytes, start + 2 + key) else {
+                self.needed = start + 4 + key;
+                return Ok(None);
+            };
+            let end = start + 4 + key + value;
+            if end + 2 > self.limits.bytes {
+                return Err(self.fail(BoxError::BoxTooLong(self.limits.bytes)));
+            }
+            if end > bytes.len() {
+                self.needed = end;
+                return Ok(None);
+            }
+            self.fields.push(Field::new(start, key, value));
+            self.parsed = end;
+        }
+    }
+
+    /// Refuse a field by the length of its key, before any more of it is stored.
+    fn check(&mut self, key: usize, start: usize) -> Result<(), BoxError> {
+        if key > MAX_KEY {
+            return Err(self.fail(BoxError::KeyTooLong(key)));
+        }
+        if self.fields.len() >= self.limits.keys {
+            return Err(self.fail(BoxError::TooManyKeys(self.limits.keys)));
+        }
+        if start + 6 + key > self.limits.bytes {
+            return Err(self.fail(BoxError::BoxTooLong(self.limits.bytes)));
         }
         Ok(())
     }
 
-    /// Hand out the complete boxes of `bytes`; returns how many bytes they took.
-    fn drain<E>(
-        &mut self,
-        bytes: &[u8],
-        emit: &mut impl FnMut(Fields<'_>) -> Result<(), E>,
-    ) -> Result<usize, E> {
-        let mut used = 0;
-        while used < bytes.len() {
-            let rest = &bytes[used..];
-            match self.progress.advance(rest, self.limits) {
-                Ok(None) => break,
-                Ok(Some(size)) => {
-                    let fields = Fields {
-                        bytes: &rest[..size],
-                        spans: &self.progress.spans,
-                    };
-                    let emitted = emit(fields);
-                    self.progress.clear();
-                    emitted?;
-                    used += size;
-                }
-                Err(error) => {
-                    self.error = Some(error);
-                    return Ok(bytes.len());
-                }
-            }
-        }
-        Ok(used)
+    fn fail(&mut self, error: BoxError) -> BoxError {
+        self.error = Some(error);
+        self.taken = true; // nothing is pending in a stream that is not read any further
+        error
     }
+
+    /// Make room for the next box.
+    fn forget(&mut self) {
+        self.taken = false;
+        self.partial.clear();
+        self.partial.shrink_to(KEPT_BUFFER);
+    }
+}
+
+fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let pair = bytes.get(at..at + 2)?;
+    Some(usize::from(u16::from_be_bytes([pair[0], pair[1]])))
 }

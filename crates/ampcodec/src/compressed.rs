@@ -1,234 +1,334 @@
-//! `Compressed`: a value cut into pieces, each a zlib stream of its own, numbered in its key.
+//! `Compressed`: a long value cut into pieces, each a zlib stream under a key of its own.
 //!
-//! The first piece stands under the argument's name, the others under `name.2`, `name.3` ... They
-//! are assembled by number: on the wire `name.10` stands before `name.2`.
-
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+//! The keys are `name`, `name.2`, `name.3` ... Stock cuts at 65535 bytes and loses the message when
+//! a piece grows over that in deflating. [`Deflater`] cuts at the same places and writes such a
+//! piece as two stored streams instead. [`Inflater`] takes pieces of any size and by number, never
+//! by arrival (on the wire `name.10` stands before `name.2`), up to a cap over all of them.
 
 use crate::BoxError;
-use crate::boxes::{MAX_VALUE, check_key};
+use crate::boxes::{KEPT_BUFFER, MAX_KEY, MAX_VALUE, check_key};
+use crate::stored::{MAX_CONTENT, OVERHEAD, put_stored, stored_content};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use std::ops::Range;
 
-/// Where a value is cut, as the peers do it.
-const CUT: usize = 65_535;
-/// The most that fits into one value as a stored block: header 2, block header 5, checksum 4.
-const STORED_CUT: usize = MAX_VALUE - STORED_OVERHEAD;
-const STORED_OVERHEAD: usize = 11;
-/// zlib's header for the lowest level, and the mark of a block that is stored and final.
-const STORED_HEADER: [u8; 3] = [0x78, 0x01, 0x01];
+/// Room beyond the content that deflating may take before it is given up for stored blocks.
+const GROWTH: usize = 64;
+/// The least that the room for inflated bytes grows by.
+const LEAST_ROOM: usize = 1024;
 
-/// Deflates pieces; its states are kept, for making one anew costs more than a short piece.
+/// A piece of a value: where its stream comes from.
+#[derive(Clone, Debug)]
+enum Piece {
+    /// A range of the value itself, to be written as a stored stream.
+    Stored(Range<usize>),
+    /// A range of the deflater's output.
+    Deflated(Range<usize>),
+}
+
+/// Cuts and deflates; its state, 300 KB of it, is used again for the next value.
 #[derive(Debug, Default)]
 pub struct Deflater {
-    states: [Option<Compress>; 10],
+    state: Option<(u8, Compress)>,
+    /// Room for deflated pieces; zeros are written into it once, not for each value.
+    output: Vec<u8>,
+    pieces: Vec<Piece>,
 }
 
 impl Deflater {
-    /// Cut and deflate a value, at `level` 1 to 9 or as stored blocks at 0.
-    ///
-    /// The pieces stand one behind the other in `out`; returns where each ends. There is always at
-    /// least one. A piece that deflates to more than a value holds is cut anew and stored.
-    pub fn deflate(&mut self, value: &[u8], level: u32, out: &mut Vec<u8>) -> Vec<usize> {
-        let mut ends = Vec::with_capacity(value.len() / STORED_CUT + 1);
+    /// Cut `value` and deflate its pieces. Level 0 stores them, 1 to 9 are zlib's, more count as 9.
+    pub fn deflate<'a>(&'a mut self, value: &'a [u8], level: u8) -> Pieces<'a> {
+        self.pieces.clear();
         if level == 0 {
-            store(value, out, &mut ends);
-            return ends;
+            self.store(0..value.len());
+        } else {
+            self.deflate_pieces(value, level.min(9));
         }
-        let mut rest = value;
-        loop {
-            let (piece, later) = rest.split_at(rest.len().min(CUT));
-            let start = out.len();
-            if self.deflate_piece(piece, level, out) {
-                ends.push(out.len());
-            } else {
-                out.truncate(start);
-                store(piece, out, &mut ends);
-            }
-            if later.is_empty() {
-                return ends;
-            }
-            rest = later;
+        Pieces {
+            value,
+            output: &self.output,
+            all: &self.pieces,
         }
     }
 
-    /// Deflate one piece; false when it does not fit into a value.
-    fn deflate_piece(&mut self, piece: &[u8], level: u32, out: &mut Vec<u8>) -> bool {
-        let level = level.min(9);
-        let make = || Compress::new(Compression::new(level), true);
-        let state = self.states[level as usize].get_or_insert_with(make);
-        state.reset();
-        let limit = out.len() + MAX_VALUE;
-        // Text shrinks and the worst case grows by little: this is nearly always enough at once.
-        out.reserve(piece.len() + piece.len() / 1000 + 64);
-        loop {
-            let read = usize::try_from(state.total_in()).unwrap_or(usize::MAX);
-            let rest = piece.get(read..).unwrap_or_default();
-            match state.compress_vec(rest, out, FlushCompress::Finish) {
-                Ok(Status::StreamEnd) => return out.len() <= limit,
-                Ok(_) if out.len() < limit => out.reserve(1024),
-                _ => return false,
+    fn deflate_pieces(&mut self, value: &[u8], level: u8) {
+        self.output.truncate(KEPT_BUFFER);
+        self.output.shrink_to(KEPT_BUFFER);
+        let mut used = 0;
+        for start in (0..value.len().max(1)).step_by(MAX_VALUE) {
+            let piece = start..value.len().min(start + MAX_VALUE);
+            match self.deflate_piece(&value[piece.clone()], used, level) {
+                Some(size) => {
+                    self.pieces.push(Piece::Deflated(used..used + size));
+                    used += size;
+                }
+                None => self.store(piece),
             }
         }
     }
-}
 
-/// Write a value as stored blocks, each piece as long as a value allows.
-fn store(value: &[u8], out: &mut Vec<u8>, ends: &mut Vec<usize>) {
-    let mut rest = value;
-    loop {
-        let (piece, later) = rest.split_at(rest.len().min(STORED_CUT));
-        store_piece(piece, out);
-        ends.push(out.len());
-        if later.is_empty() {
-            return;
+    /// Deflate one piece to `used`; `None` when the result would be longer than a value may be.
+    fn deflate_piece(&mut self, content: &[u8], used: usize, level: u8) -> Option<usize> {
+        let room = (content.len() + content.len() / 8 + GROWTH).min(MAX_VALUE);
+        if self.output.len() < used + room {
+            self.output.resize(used + room, 0);
         }
-        rest = later;
+        let state = ready_state(&mut self.state, level);
+        let output = &mut self.output[used..used + room];
+        match state.compress(content, output, FlushCompress::Finish) {
+            Ok(Status::StreamEnd) => usize::try_from(state.total_out()).ok(),
+            _ => None,
+        }
+    }
+
+    /// Cut a range of the value into stored pieces; at least one, also of nothing.
+    fn store(&mut self, range: Range<usize>) {
+        for start in range.clone().step_by(MAX_CONTENT) {
+            self.pieces
+                .push(Piece::Stored(start..range.end.min(start + MAX_CONTENT)));
+        }
+        if range.is_empty() {
+            self.pieces.push(Piece::Stored(range));
+        }
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // a piece is cut to fit
-fn store_piece(piece: &[u8], out: &mut Vec<u8>) {
-    let length = piece.len() as u16;
-    out.reserve(piece.len() + STORED_OVERHEAD);
-    out.extend_from_slice(&STORED_HEADER);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&(!length).to_le_bytes());
-    out.extend_from_slice(piece);
-    out.extend_from_slice(&simd_adler32::adler32(&piece).to_be_bytes());
-}
-
-/// The key of one piece; `number` counts from 1.
-#[must_use]
-pub fn piece_key(name: &[u8], number: usize) -> Vec<u8> {
-    let mut key = name.to_vec();
-    if number > 1 {
-        key.push(b'.');
-        key.extend_from_slice(number.to_string().as_bytes());
+/// The deflate state, ready for a new stream; made anew only when the level is another.
+fn ready_state(state: &mut Option<(u8, Compress)>, level: u8) -> &mut Compress {
+    if state.as_ref().is_none_or(|(known, _)| *known != level) {
+        *state = None;
     }
-    key
+    let (_, compress) = state.get_or_insert_with(|| {
+        (
+            level,
+            Compress::new(Compression::new(u32::from(level)), true),
+        )
+    });
+    compress.reset();
+    compress
 }
 
-/// Check that the key of the last of `pieces` can be written.
-pub fn check_name(name: &[u8], pieces: usize) -> Result<(), BoxError> {
+/// The pieces of one value, in the order of their numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Pieces<'a> {
+    value: &'a [u8],
+    output: &'a [u8],
+    all: &'a [Piece],
+}
+
+impl Pieces<'_> {
+    /// How many there are; never none.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Bytes of the stream of one of them, the first being 0.
+    #[must_use]
+    pub fn size(&self, index: usize) -> usize {
+        match &self.all[index] {
+            Piece::Stored(range) => range.len() + OVERHEAD,
+            Piece::Deflated(range) => range.len(),
+        }
+    }
+
+    /// Append the stream of one of them.
+    pub fn put(&self, index: usize, out: &mut Vec<u8>) {
+        match &self.all[index] {
+            Piece::Stored(range) => put_stored(out, &self.value[range.clone()]),
+            Piece::Deflated(range) => out.extend_from_slice(&self.output[range.clone()]),
+        }
+    }
+}
+
+/// Append the key of a piece: `name` for the first, `name.2` for the second.
+pub fn put_key(name: &[u8], index: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    if index > 0 {
+        out.push(b'.');
+        out.extend_from_slice((index + 1).to_string().as_bytes());
+    }
+}
+
+/// Check that every piece's key can be written.
+///
+/// Errors: `EmptyKey`; `KeyTooLong` for the key of the last piece, which is the longest.
+pub fn check_name(name: &[u8], count: usize) -> Result<(), BoxError> {
     check_key(name)?;
-    check_key(&piece_key(name, pieces))
+    let longest = name.len()
+        + if count > 1 {
+            1 + count.to_string().len()
+        } else {
+            0
+        };
+    if longest > MAX_KEY {
+        Err(BoxError::KeyTooLong(longest))
+    } else {
+        Ok(())
+    }
 }
 
-/// The number in a piece's key, if it is one of `name`'s.
-fn piece_number(name: &[u8], key: &[u8]) -> Option<usize> {
-    let rest = key.strip_prefix(name)?;
-    if rest.is_empty() {
-        return Some(1);
+/// The streams of one value, put in order by their numbers.
+#[derive(Debug)]
+pub struct Chunks<'a> {
+    first: &'a [u8],
+    /// Those with a number, from 2 on; not allocated for a value of one piece.
+    others: Vec<&'a [u8]>,
+}
+
+impl<'a> Chunks<'a> {
+    /// Collect the pieces of the value `name` from the fields of a box, in any order.
+    ///
+    /// A repeated key counts with its last value. Keys that are no numbers as `put_key` writes them
+    /// belong to someone else.
+    /// Errors: `MissingChunk` when the first is missing, or one with a lower number than another.
+    pub fn collect(
+        fields: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>,
+        name: &[u8],
+    ) -> Result<Self, BoxError> {
+        let most = fields.len();
+        let mut first = None;
+        let mut numbered: Vec<Option<&[u8]>> = Vec::new();
+        for (key, value) in fields {
+            match key.strip_prefix(name) {
+                Some([]) => first = Some(value),
+                Some([b'.', digits @ ..]) => {
+                    let Some(number) = piece_number(digits) else {
+                        continue;
+                    };
+                    if number > most {
+                        return Err(BoxError::MissingChunk); // fewer fields than numbers: a gap
+                    }
+                    if numbered.len() < number - 1 {
+                        numbered.resize(number - 1, None);
+                    }
+                    numbered[number - 2] = Some(value);
+                }
+                _ => {}
+            }
+        }
+        let first = first.ok_or(BoxError::MissingChunk)?;
+        let others: Option<Vec<_>> = numbered.into_iter().collect();
+        Ok(Self {
+            first,
+            others: others.ok_or(BoxError::MissingChunk)?,
+        })
     }
-    let digits = rest.strip_prefix(b".")?;
-    if digits.first() == Some(&b'0') || digits.len() > 9 {
+
+    /// Bytes of all streams together.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.first.len() + self.others.iter().map(|stream| stream.len()).sum::<usize>()
+    }
+}
+
+/// The number in a key's tail: 2 and more, without leading zeros.
+fn piece_number(digits: &[u8]) -> Option<usize> {
+    if !matches!(digits.first(), Some(b'1'..=b'9')) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let number = digits.iter().fold(0_usize, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(usize::from(digit - b'0'))
+    });
     (number > 1).then_some(number)
 }
 
-/// Inflates pieces; its state is kept.
-#[derive(Debug)]
+/// Inflates; its state and its output are used again for the next value.
+#[derive(Debug, Default)]
 pub struct Inflater {
-    state: Decompress,
-}
-
-impl Default for Inflater {
-    fn default() -> Self {
-        Self {
-            state: Decompress::new(true),
-        }
-    }
+    state: Option<Decompress>,
+    /// Room for inflated bytes; zeros are written into it once, not for each value.
+    output: Vec<u8>,
+    used: usize,
 }
 
 impl Inflater {
-    /// Put the value of `name` together from the fields of a box, to at most `limit` bytes.
+    /// Inflate the pieces and put them together; not a byte more than `limit` is kept.
     ///
-    /// Bytes behind a piece's stream are ignored. A key that is there twice counts as its last.
-    pub fn join<'a>(
-        &mut self,
-        name: &[u8],
-        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    /// What follows a stream in its piece is ignored, as stock does. A value of one stored piece
+    /// is not copied at all.
+    /// Errors: `BadDeflate`, also for a preset dictionary and for gzip; `PayloadTooLarge`.
+    pub fn inflate<'a>(
+        &'a mut self,
+        chunks: &Chunks<'a>,
         limit: usize,
-    ) -> Result<Vec<u8>, BoxError> {
-        let mut pieces: Vec<(usize, &[u8])> = Vec::new();
-        for (key, value) in fields {
-            if let Some(number) = piece_number(name, key) {
-                pieces.push((number, value));
-            }
+    ) -> Result<&'a [u8], BoxError> {
+        if let (Some(content), true) = (stored_content(chunks.first), chunks.others.is_empty()) {
+            return if content.len() > limit {
+                Err(BoxError::PayloadTooLarge(limit))
+            } else {
+                Ok(content)
+            };
         }
-        pieces.sort_by_key(|(number, _)| *number);
-        let mut out = Vec::new();
-        let mut expected = 1;
-        for (index, (number, value)) in pieces.iter().enumerate() {
-            if pieces.get(index + 1).is_some_and(|next| next.0 == *number) {
-                continue; // the same key again: the last one counts
-            }
-            if *number != expected {
-                return Err(BoxError::MissingChunk(expected));
-            }
-            self.inflate(value, &mut out, limit)?;
-            expected += 1;
+        self.used = 0;
+        self.output.truncate(KEPT_BUFFER);
+        self.output.shrink_to(KEPT_BUFFER);
+        for stream in std::iter::once(&chunks.first).chain(&chunks.others) {
+            self.inflate_stream(stream, limit)?;
         }
-        if expected == 1 {
-            Err(BoxError::MissingChunk(1))
-        } else {
-            Ok(out)
+        Ok(&self.output[..self.used])
+    }
+
+    fn inflate_stream(&mut self, stream: &[u8], limit: usize) -> Result<(), BoxError> {
+        if let Some(content) = stored_content(stream) {
+            return self.append(content, limit);
+        }
+        let mut state = self.state.take().unwrap_or_else(|| Decompress::new(true));
+        state.reset(true);
+        let result = self.run(&mut state, stream, limit);
+        self.state = Some(state);
+        result
+    }
+
+    fn append(&mut self, content: &[u8], limit: usize) -> Result<(), BoxError> {
+        if content.len() > limit - self.used {
+            return Err(BoxError::PayloadTooLarge(limit));
+        }
+        self.make_room(content.len(), limit);
+        self.output[self.used..][..content.len()].copy_from_slice(content);
+        self.used += content.len();
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        state: &mut Decompress,
+        mut stream: &[u8],
+        limit: usize,
+    ) -> Result<(), BoxError> {
+        loop {
+            // One byte beyond the limit tells a value that ends there from one that goes on.
+            self.make_room(LEAST_ROOM.max(stream.len()), limit.saturating_add(1));
+            let (read, written) = (state.total_in(), state.total_out());
+            let status = state
+                .decompress(stream, &mut self.output[self.used..], FlushDecompress::None)
+                .map_err(|_| BoxError::BadDeflate)?;
+            stream = &stream[difference(state.total_in(), read)..];
+            self.used += difference(state.total_out(), written);
+            if self.used > limit {
+                return Err(BoxError::PayloadTooLarge(limit));
+            }
+            if status == Status::StreamEnd {
+                return Ok(());
+            }
+            if self.used < self.output.len() {
+                return Err(BoxError::BadDeflate); // there was room, so it wanted more input
+            }
         }
     }
 
-    fn inflate(&mut self, piece: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), BoxError> {
-        if piece.is_empty() {
-            return Ok(()); // the peers take a piece without bytes for a value without bytes
-        }
-        if let Some(stored) = read_stored(piece) {
-            if out.len() + stored.len() > limit {
-                return Err(BoxError::PayloadTooLarge(limit));
-            }
-            out.extend_from_slice(stored);
-            return Ok(());
-        }
-        self.state.reset(true);
-        loop {
-            if out.len() > limit {
-                return Err(BoxError::PayloadTooLarge(limit));
-            }
-            let read = usize::try_from(self.state.total_in()).unwrap_or(usize::MAX);
-            let rest = piece.get(read..).unwrap_or_default();
-            // One byte more than allowed is enough to know that it is too much.
-            let room = (rest.len() * 4)
-                .clamp(256, 65_536)
-                .min(limit + 1 - out.len());
-            out.reserve(room);
-            let before = (self.state.total_in(), out.len());
-            match self.state.decompress_vec(rest, out, FlushDecompress::None) {
-                Ok(Status::StreamEnd) if out.len() <= limit => return Ok(()),
-                Ok(Status::StreamEnd) => {}
-                Ok(_) if before != (self.state.total_in(), out.len()) => {}
-                _ => return Err(BoxError::BadDeflate),
-            }
+    /// See to it that the output has room for `size` bytes more, or as many as `limit` lets it have.
+    fn make_room(&mut self, size: usize, limit: usize) {
+        let wanted = self.used.saturating_add(size);
+        if self.output.len() < wanted {
+            let doubled = self.output.len().saturating_mul(2);
+            self.output
+                .resize(wanted.max(doubled).min(limit).max(self.output.len()), 0);
         }
     }
 }
 
-/// The bytes of a piece that is one stored block and whose checksum is right.
-fn read_stored(piece: &[u8]) -> Option<&[u8]> {
-    let header: &[u8; 2] = piece.first_chunk()?;
-    let checked = u16::from_be_bytes(*header);
-    if header[0] & 0x0f != 8
-        || header[0] >> 4 > 7
-        || header[1] & 0x20 != 0
-        || !checked.is_multiple_of(31)
-    {
-        return None;
-    }
-    let block: &[u8; 5] = piece.get(2..7)?.first_chunk()?;
-    let length = u16::from_le_bytes([block[1], block[2]]);
-    if block[0] != 1 || !length != u16::from_le_bytes([block[3], block[4]]) {
-        return None;
-    }
-    let end = 7 + usize::from(length);
-    let stored = piece.get(7..end)?;
-    let checksum: &[u8; 4] = piece.get(end..)?.first_chunk()?;
-    (simd_adler32::adler32(&stored).to_be_bytes() == *checksum).then_some(stored)
+fn difference(after: u64, before: u64) -> usize {
+    usize::try_from(after - before).expect("no more than a slice's length")
 }

@@ -1,39 +1,43 @@
-//! Why bytes are refused: one named error for each rule.
+//! What can be wrong with a box, each with a name that crosses the border to Python.
 
+use std::error::Error;
 use std::fmt;
 
-/// A rule of the framing, or a limit, that bytes or arguments broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why bytes are no box, or a box cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoxError {
-    /// A key without bytes cannot be written: it would read as the end of the box.
+    /// A key without bytes would read as the end of the box.
     EmptyKey,
-    /// A key of this length; at most 255 fit.
+    /// A key of this many bytes; 255 is the most.
     KeyTooLong(usize),
-    /// A value of this length; at most 65535 fit.
+    /// A value of this many bytes; 65535 is the most.
     ValueTooLong(usize),
-    /// A box with more keys than this.
+    /// An argument has the name of a key that the message itself needs.
+    ReservedKey,
+    /// More keys in one box than this limit.
     TooManyKeys(usize),
-    /// A box of more bytes than this.
+    /// A box of more bytes than this limit.
     BoxTooLong(usize),
-    /// A compressed value without its first chunk, or with a gap before this one.
-    MissingChunk(usize),
-    /// A chunk that is no zlib stream.
+    /// A value that was cut lacks a piece, or all of them.
+    MissingChunk,
+    /// A piece is no zlib stream, or not a whole one.
     BadDeflate,
-    /// A value that inflates to more bytes than this.
+    /// A value inflates to more bytes than this limit.
     PayloadTooLarge(usize),
 }
 
 impl BoxError {
-    /// The error's name, as it stands in logs.
+    /// The error's name, as Python code compares it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::EmptyKey => "EmptyKey",
             Self::KeyTooLong(_) => "KeyTooLong",
             Self::ValueTooLong(_) => "ValueTooLong",
+            Self::ReservedKey => "ReservedKey",
             Self::TooManyKeys(_) => "TooManyKeys",
             Self::BoxTooLong(_) => "BoxTooLong",
-            Self::MissingChunk(_) => "MissingChunk",
+            Self::MissingChunk => "MissingChunk",
             Self::BadDeflate => "BadDeflate",
             Self::PayloadTooLarge(_) => "PayloadTooLarge",
         }
@@ -43,16 +47,17 @@ impl BoxError {
 impl fmt::Display for BoxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyKey => write!(f, "a key has at least one byte"),
-            Self::KeyTooLong(size) => write!(f, "a key of {size} bytes; at most 255 fit"),
-            Self::ValueTooLong(size) => write!(f, "a value of {size} bytes; at most 65535 fit"),
-            Self::TooManyKeys(limit) => write!(f, "a box of more than {limit} keys"),
+            Self::EmptyKey => f.write_str("a key is empty"),
+            Self::KeyTooLong(size) => write!(f, "a key of {size} bytes, 255 is the most"),
+            Self::ValueTooLong(size) => write!(f, "a value of {size} bytes, 65535 is the most"),
+            Self::ReservedKey => f.write_str("an argument has the name of a header"),
+            Self::TooManyKeys(limit) => write!(f, "a box with more than {limit} keys"),
             Self::BoxTooLong(limit) => write!(f, "a box of more than {limit} bytes"),
-            Self::MissingChunk(number) => write!(f, "chunk {number} of the value is missing"),
-            Self::BadDeflate => write!(f, "a chunk of the value is no zlib stream"),
-            Self::PayloadTooLarge(limit) => write!(f, "the value inflates over {limit} bytes"),
+            Self::MissingChunk => f.write_str("a piece of the value is missing"),
+            Self::BadDeflate => f.write_str("a piece of the value is no whole zlib stream"),
+            Self::PayloadTooLarge(limit) => write!(f, "the value is longer than {limit} bytes"),
         }
     }
 }
 
-impl std::error::Error for BoxError {}
+impl Error for BoxError {}

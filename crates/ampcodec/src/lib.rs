@@ -1,15 +1,19 @@
-//! AMP boxes, the Compressed argument and the pickle scan, sans-IO.
+//! AMP boxes, the `Compressed` argument and the pickle scan, sans-IO.
 //!
-//! Bytes in, boxes out: no socket, no task, no clock. Limits are arguments and every refusal has a
-//! name ([`BoxError`]).
+//! The files stand in the order of the data: [`boxes`] knows framing, [`compressed`] the long values
+//! that are cut over several keys, [`payload`] what a pickle may hold, [`message`] puts the three
+//! together. Nothing here reads a clock or a socket, and nothing is allocated per call that a
+//! previous call has left to be used again.
 
 pub mod boxes;
+mod class_names;
 pub mod compressed;
 mod error;
+mod memory;
 pub mod message;
+mod opcodes;
 pub mod payload;
+mod shadow;
+mod stored;
 
-pub use boxes::{Decoder, Fields, encode_box};
-pub use compressed::{Deflater, Inflater};
 pub use error::BoxError;
-pub use payload::{Verdict, scan};

@@ -1,354 +1,357 @@
-//! The pickle scan: what a payload could do, before any unpickler sees it.
+//! The scan of a pickle: what may read it, decided without reading it.
 //!
-//! One linear pass over the opcodes with a shadow of the unpickler's stack. It allows what `CPython`
-//! writes for plain values, checks each length against the bytes left, each memo index against what
-//! was memoised, and the depth of every container; so a `PLAIN` payload can neither import
-//! anything nor take more memory than is in proportion to its bytes.
+//! One pass over the opcodes with a shadow of the unpickler's stack and memo. The verdict is PLAIN
+//! when the bytes hold plain types only, so that C's unpickler cannot import or call anything;
+//! OBJECTS when classes are named too, for an unpickler that knows only stand-ins; REJECT when no
+//! unpickler should see them. For the first two it holds that
+//!
+//! - every length fits into what is left, and STOP is the last byte;
+//! - no memo index lies beyond what was memoized (nine bytes with a far index make `CPython`'s
+//!   unpickler take 1 GB), and no integer has more than 32 bytes;
+//! - containers nest at most 100 deep. Depth is kept with every value on the shadow stack and in
+//!   the shadow memo, for the opcodes build from the inside out: a million TUPLE1 in a row need no
+//!   MARK. A container is filled only where it was made, as every pickler does; so one that lies in
+//!   another has its final depth. If a reference to it was taken before and it is filled after, it
+//!   lies in itself, and the verdict is OBJECTS: the reader of those bounds its own recursion;
+//! - the memory that the result takes is bounded (two bytes of pickle can make an empty dict of 64),
+//!   as are dict keys whose hashes the sender could have made collide.
 
-use std::ops::Range;
+use crate::class_names::ClassNames;
+use crate::memory::{self, Budget};
+use crate::opcodes::{Kind, RULES, Rule};
+use crate::shadow::{Checked, Group, Item, Refusal, Shadow};
 
-/// Containers nested deeper than this are refused.
-pub const MAX_DEPTH: u8 = 100;
-/// The longest integer, in bytes; longer ones make arithmetic slow.
-pub const MAX_LONG: usize = 32;
-/// How many classes a reason names.
-const MAX_NAMES: usize = 8;
-/// The longest name in a reason.
-const MAX_NAME: usize = 100;
+/// The most bytes of an integer. Larger ones cost quadratic time to print.
+const MAX_LONG: usize = 32;
+/// Hashes of text and bytes are keyed; those of floats, large integers and frozensets are not, and
+/// each insertion may then cost as much as all before it. Plain messages have few such keys.
+const MAX_FORGEABLE_KEYS: u32 = 1024;
 
-/// What may be done with a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What may be done with a pickle.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Plain values only: any unpickler may read it.
+    /// Plain types only: C's unpickler may read it.
     Plain,
-    /// Classes occur, by these names: only an unpickler that imports nothing may read it.
-    Objects(Vec<String>),
-    /// No unpickler may read it, for this reason.
-    Reject(&'static str),
+    /// Classes as well, here by their names: for an unpickler of stand-ins.
+    Objects(String),
+    /// Not to be unpickled, for this reason.
+    Reject(String),
 }
 
-/// Judge a pickle.
-#[must_use]
-pub fn scan(pickle: &[u8]) -> Verdict {
-    let mut scanner = Scanner {
-        bytes: pickle,
-        ..Scanner::default()
-    };
-    match scanner.run() {
-        Err(reason) => Verdict::Reject(reason),
-        Ok(()) if scanner.objects => Verdict::Objects(scanner.names),
-        // A container inside of itself has no depth. (With classes a normaliser deals with it.)
-        Ok(()) if scanner.recursive => Verdict::Reject("Recursive"),
-        Ok(()) => Verdict::Plain,
-    }
-}
+const TRUNCATED: Refusal = Refusal::Broken("longer than what is there");
+const NO_CLASS: Refusal = Refusal::Broken("no class name");
 
-type Step = Result<(), &'static str>;
-
-const TRUNCATED: &str = "Truncated";
-const BAD_STACK: &str = "BadStack";
-const BAD_MEMO: &str = "BadMemo";
-const TOO_DEEP: &str = "TooDeep";
-
-/// A value on the shadow stack.
-#[derive(Debug, Clone)]
-enum Item {
-    Scalar,
-    Text(Range<usize>),
-    Node(usize),
-}
-
-/// A container or an object: how deep it nests, and whether it is inside of another.
-#[derive(Debug, Clone, Copy)]
-struct Node {
-    depth: u8,
-    placed: bool,
-}
-
+/// Judges pickles; its shadow stack is used again for the next.
 #[derive(Debug, Default)]
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    stack: Vec<Item>,
-    marks: Vec<usize>,
-    memo: Vec<Item>,
-    nodes: Vec<Node>,
-    names: Vec<String>,
-    objects: bool,
-    recursive: bool,
-    ended: bool,
+pub struct Scanner {
+    shadow: Shadow,
 }
 
-impl<'a> Scanner<'a> {
-    fn run(&mut self) -> Step {
-        while !self.ended {
-            let opcode = self.take(1)?[0];
-            self.step(opcode)?;
-        }
-        if self.position != self.bytes.len() {
-            return Err("TrailingBytes");
-        }
-        if self.stack.len() == 1 && self.marks.is_empty() {
-            Ok(())
-        } else {
-            Err(BAD_STACK)
-        }
-    }
-
-    fn step(&mut self, opcode: u8) -> Step {
-        match opcode {
-            b'N' | 0x88 | 0x89 => self.push(Item::Scalar),
-            b'K' => self.scalar(1),
-            b'M' => self.scalar(2),
-            b'J' => self.scalar(4),
-            b'G' => self.scalar(8),
-            0x8a | 0x8b => self.long(opcode),
-            0x8c | b'X' | 0x8d => self.text(opcode),
-            b'C' | b'B' | 0x8e | 0x96 => self.binary(opcode),
-            b']' | b'}' | 0x8f | b')' => self.node(0),
-            0x85..=0x87 => self.tuple(usize::from(opcode - 0x84)),
-            b't' | 0x91 => self.tuple_to_mark(),
-            b'(' => {
-                self.marks.push(self.stack.len());
-                Ok(())
-            }
-            b'a' => self.extend(1, false),
-            b's' => self.extend(2, true),
-            b'e' | 0x90 => self.extend_to_mark(false),
-            b'u' => self.extend_to_mark(true),
-            0x94 | b'q' | b'r' | b'h' | b'j' => self.memoise(opcode),
-            0x80 | 0x95 => self.frame(opcode),
-            b'.' => {
-                self.ended = true;
-                Ok(())
-            }
-            _ => self.object(opcode),
-        }
-    }
-
-    fn take(&mut self, size: usize) -> Result<&'a [u8], &'static str> {
-        let end = self.position.checked_add(size).ok_or(TRUNCATED)?;
-        let taken = self.bytes.get(self.position..end).ok_or(TRUNCATED)?;
-        self.position = end;
-        Ok(taken)
-    }
-
-    /// A little-endian length of `size` bytes.
-    fn length(&mut self, size: usize) -> Result<usize, &'static str> {
-        let mut bytes = [0; 8];
-        bytes[..size].copy_from_slice(self.take(size)?);
-        usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| TRUNCATED)
-    }
-
-    #[allow(clippy::unnecessary_wraps)] // every step has one type
-    fn push(&mut self, item: Item) -> Step {
-        self.stack.push(item);
-        Ok(())
-    }
-
-    fn pop(&mut self) -> Result<Item, &'static str> {
-        if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
-            return Err(BAD_STACK);
-        }
-        self.stack.pop().ok_or(BAD_STACK)
-    }
-
-    fn scalar(&mut self, size: usize) -> Step {
-        self.take(size)?;
-        self.push(Item::Scalar)
-    }
-
-    fn long(&mut self, opcode: u8) -> Step {
-        let size = self.length(if opcode == 0x8a { 1 } else { 4 })?;
-        if size > MAX_LONG {
-            return Err("LongTooLong");
-        }
-        self.scalar(size)
-    }
-
-    fn text(&mut self, opcode: u8) -> Step {
-        let size = self.length(match opcode {
-            0x8c => 1,
-            b'X' => 4,
-            _ => 8,
-        })?;
-        let start = self.position;
-        self.take(size)?;
-        self.push(Item::Text(start..self.position))
-    }
-
-    fn binary(&mut self, opcode: u8) -> Step {
-        let size = self.length(match opcode {
-            b'C' => 1,
-            b'B' => 4,
-            _ => 8,
-        })?;
-        self.scalar(size)
-    }
-
-    /// Push a new container whose contents nest `inside` deep.
-    fn node(&mut self, inside: u8) -> Step {
-        if inside >= MAX_DEPTH {
-            return Err(TOO_DEEP);
-        }
-        self.nodes.push(Node {
-            depth: inside + 1,
-            placed: false,
-        });
-        self.push(Item::Node(self.nodes.len() - 1))
-    }
-
-    /// Note that a value is inside of another; returns how deep it nests.
-    fn place(&mut self, item: &Item) -> u8 {
-        let Item::Node(index) = item else { return 0 };
-        let node = &mut self.nodes[*index];
-        node.placed = true;
-        node.depth
-    }
-
-    /// Take the values above `base` off the stack; returns how deep the deepest nests.
-    fn place_above(&mut self, base: usize) -> u8 {
-        let items = self.stack.split_off(base);
-        items.iter().map(|item| self.place(item)).max().unwrap_or(0)
-    }
-
-    fn top(&self, size: usize) -> Result<usize, &'static str> {
-        let floor = self.marks.last().copied().unwrap_or(0);
-        self.stack
-            .len()
-            .checked_sub(size)
-            .filter(|base| *base >= floor)
-            .ok_or(BAD_STACK)
-    }
-
-    fn tuple(&mut self, size: usize) -> Step {
-        let base = self.top(size)?;
-        let inside = self.place_above(base);
-        self.node(inside)
-    }
-
-    fn tuple_to_mark(&mut self) -> Step {
-        let base = self.marks.pop().ok_or(BAD_STACK)?;
-        let inside = self.place_above(base);
-        self.node(inside)
-    }
-
-    fn extend(&mut self, size: usize, pairs: bool) -> Step {
-        let base = self.top(size)?;
-        self.extend_above(base, pairs)
-    }
-
-    fn extend_to_mark(&mut self, pairs: bool) -> Step {
-        let base = self.marks.pop().ok_or(BAD_STACK)?;
-        self.extend_above(base, pairs)
-    }
-
-    /// Put the values above `base` into the container below them.
-    fn extend_above(&mut self, base: usize, pairs: bool) -> Step {
-        if pairs && !(self.stack.len() - base).is_multiple_of(2) {
-            return Err(BAD_STACK);
-        }
-        let inside = self.place_above(base);
-        let floor = self.marks.last().copied().unwrap_or(0);
-        match self.stack.get(floor..).and_then(<[Item]>::last) {
-            Some(Item::Node(index)) => {
-                let index = *index;
-                self.deepen(index, inside)
-            }
-            _ => Err(BAD_STACK),
-        }
-    }
-
-    fn deepen(&mut self, index: usize, inside: u8) -> Step {
-        if inside >= MAX_DEPTH {
-            return Err(TOO_DEEP);
-        }
-        let node = &mut self.nodes[index];
-        // What contains it has been given its depth already.
-        self.recursive |= node.placed;
-        node.depth = node.depth.max(inside + 1);
-        Ok(())
-    }
-
-    fn memoise(&mut self, opcode: u8) -> Step {
-        let index = match opcode {
-            0x94 => self.memo.len(),
-            b'q' | b'h' => self.length(1)?,
-            _ => self.length(4)?,
+impl Scanner {
+    /// Judge one pickle, in time linear in its bytes.
+    pub fn scan(&mut self, data: &[u8]) -> Verdict {
+        self.shadow.clear();
+        let mut scan = Scan {
+            data,
+            at: 0,
+            shadow: &mut self.shadow,
+            memory: Budget::of(data.len()),
+            forgeable_keys: 0,
+            classes: ClassNames::default(),
+            cyclic: false,
         };
-        if opcode == b'h' || opcode == b'j' {
-            let item = self.memo.get(index).cloned().ok_or(BAD_MEMO)?;
-            return self.push(item);
+        match scan.run() {
+            Err(refusal) => Verdict::Reject(refusal.to_string()),
+            Ok(()) if !scan.classes.is_empty() => Verdict::Objects(scan.classes.to_string()),
+            Ok(()) if scan.cyclic => Verdict::Objects("a container in itself".to_owned()),
+            Ok(()) => Verdict::Plain,
         }
-        self.top(1)?;
-        let item = self.stack.last().cloned().ok_or(BAD_STACK)?;
-        let known = self.memo.len();
-        match self.memo.get_mut(index) {
-            Some(slot) => *slot = item,
-            None if index == known => self.memo.push(item),
-            None => return Err(BAD_MEMO),
+    }
+}
+
+struct Scan<'a> {
+    data: &'a [u8],
+    at: usize,
+    shadow: &'a mut Shadow,
+    memory: Budget,
+    forgeable_keys: u32,
+    classes: ClassNames,
+    cyclic: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn run(&mut self) -> Checked<()> {
+        if u32::try_from(self.data.len()).is_err() {
+            return Err(Refusal::Broken("longer than 4 GiB"));
+        }
+        loop {
+            let start = self.at;
+            let opcode = *self.data.get(start).ok_or(Refusal::Broken("no STOP"))?;
+            self.at += 1;
+            match RULES[usize::from(opcode)] {
+                Rule::Stop => return self.stop(),
+                Rule::Refuse => return Err(Refusal::Opcode(opcode)),
+                rule => self.step(rule, start)?,
+            }
+        }
+    }
+
+    fn step(&mut self, rule: Rule, start: usize) -> Checked<()> {
+        match rule {
+            Rule::Scalar(width) => self.scalar(usize::from(width), false),
+            Rule::Float => self.scalar(8, true),
+            Rule::Long(width) => self.long(width),
+            Rule::Text(width) => self.text(width, start),
+            Rule::Bytes(width) => self.bytes(width),
+            Rule::Memoize => {
+                self.memory.charge(memory::REFERENCE)?;
+                self.shadow.memoize()
+            }
+            Rule::Get(width) => self.get(width),
+            Rule::Put(width) => self.put(width),
+            Rule::Mark => {
+                self.memory.charge(memory::REFERENCE)?;
+                self.shadow.mark()
+            }
+            Rule::Empty(kind) => self.empty(kind),
+            Rule::EmptyTuple => self.push(Item::new(Kind::Fixed, 1), memory::REFERENCE),
+            Rule::TupleOf(count) => {
+                let group = self.shadow.pop_group(usize::from(count))?;
+                self.tuple(&group)
+            }
+            Rule::Frame => {
+                let size = self.length(8)?;
+                self.fits(size)
+            }
+            Rule::Proto => self.proto(start),
+            rule => self.step_over_values(rule),
+        }
+    }
+
+    /// The opcodes that take values from the stack.
+    fn step_over_values(&mut self, rule: Rule) -> Checked<()> {
+        match rule {
+            Rule::Append | Rule::SetItem => {
+                let (kind, count) = if rule == Rule::Append {
+                    (Kind::List, 1)
+                } else {
+                    (Kind::Dict, 2)
+                };
+                let group = self.shadow.pop_group(count)?;
+                self.fill(kind, &group)
+            }
+            Rule::Appends => self.fill_marked(Kind::List),
+            Rule::SetItems => self.fill_marked(Kind::Dict),
+            Rule::AddItems => self.fill_marked(Kind::Set),
+            Rule::Tuple => {
+                let group = self.shadow.pop_marked()?;
+                self.tuple(&group)
+            }
+            Rule::FrozenSet => {
+                let group = self.shadow.pop_marked()?;
+                self.add_members(&group)?;
+                let item = Item::new(Kind::Fixed, group.around()?).forgeable(true);
+                self.push(item, memory::SET)
+            }
+            Rule::Global => self.global(),
+            Rule::StackGlobal => self.stack_global(),
+            Rule::Call(count) => self.call(usize::from(count)),
+            Rule::Build => {
+                let group = self.shadow.pop_group(1)?;
+                self.fill(Kind::Object, &group)
+            }
+            _ => unreachable!("every other rule has its step"),
+        }
+    }
+
+    fn stop(&self) -> Checked<()> {
+        if self.at != self.data.len() {
+            return Err(Refusal::Broken("bytes after STOP"));
+        }
+        if !self.shadow.is_single() {
+            return Err(Refusal::Broken("not one value at STOP"));
         }
         Ok(())
     }
 
-    fn frame(&mut self, opcode: u8) -> Step {
-        if opcode == 0x80 {
-            return if self.take(1)?[0] <= 5 {
-                Ok(())
-            } else {
-                Err("BadProtocol")
-            };
+    fn proto(&mut self, start: usize) -> Checked<()> {
+        let version = self.take(1)?[0];
+        if start != 0 || !(2..=5).contains(&version) {
+            return Err(Refusal::Broken("protocol"));
         }
-        let size = self.length(8)?;
-        if size > self.bytes.len() - self.position {
+        Ok(())
+    }
+
+    fn scalar(&mut self, width: usize, forgeable: bool) -> Checked<()> {
+        self.take(width)?;
+        self.push(
+            Item::new(Kind::Fixed, 0).forgeable(forgeable),
+            memory::SCALAR,
+        )
+    }
+
+    fn long(&mut self, width: u8) -> Checked<()> {
+        let size = self.length(width)?;
+        if size > MAX_LONG {
+            return Err(Refusal::Broken("integer too large"));
+        }
+        self.scalar(size, true)
+    }
+
+    fn text(&mut self, width: u8, start: usize) -> Checked<()> {
+        let size = self.length(width)?;
+        self.take(size)?;
+        let mut item = Item::new(Kind::Text, 0);
+        item.at = u32::try_from(start).expect("a payload is shorter than 4 GiB");
+        self.push(item, memory::TEXT + size)
+    }
+
+    fn bytes(&mut self, width: u8) -> Checked<()> {
+        let size = self.length(width)?;
+        self.take(size)?;
+        self.push(Item::new(Kind::Fixed, 0), memory::TEXT + size)
+    }
+
+    fn get(&mut self, width: u8) -> Checked<()> {
+        let number = self.length(width)?;
+        self.memory.charge(memory::REFERENCE)?;
+        self.cyclic |= self.shadow.get(number)?;
+        Ok(())
+    }
+
+    fn put(&mut self, width: u8) -> Checked<()> {
+        let number = self.length(width)?;
+        self.memory.charge(memory::REFERENCE)?;
+        self.shadow.put(number)
+    }
+
+    fn empty(&mut self, kind: Kind) -> Checked<()> {
+        let size = match kind {
+            Kind::List => memory::LIST,
+            Kind::Dict => memory::DICT,
+            _ => memory::SET,
+        };
+        self.push(Item::new(kind, 1), size)
+    }
+
+    fn tuple(&mut self, group: &Group) -> Checked<()> {
+        let item = Item::new(Kind::Fixed, group.around()?).forgeable(group.forgeable > 0);
+        self.push(item, memory::TUPLE)
+    }
+
+    fn fill_marked(&mut self, kind: Kind) -> Checked<()> {
+        let group = self.shadow.pop_marked()?;
+        self.fill(kind, &group)
+    }
+
+    fn fill(&mut self, kind: Kind, group: &Group) -> Checked<()> {
+        match kind {
+            Kind::Dict => self.add_pairs(group)?,
+            Kind::Set => self.add_members(group)?,
+            _ => {}
+        }
+        self.cyclic |= self.shadow.fill(kind, group)?;
+        Ok(())
+    }
+
+    fn add_pairs(&mut self, group: &Group) -> Checked<()> {
+        if !group.count.is_multiple_of(2) {
+            return Err(Refusal::Broken("a key without a value"));
+        }
+        self.memory.charge(group.count / 2 * memory::PAIR)?;
+        self.count_forgeable(group.forgeable_keys)
+    }
+
+    fn add_members(&mut self, group: &Group) -> Checked<()> {
+        self.memory.charge(group.count * memory::MEMBER)?;
+        self.count_forgeable(group.forgeable)
+    }
+
+    fn count_forgeable(&mut self, count: u32) -> Checked<()> {
+        self.forgeable_keys += count;
+        if self.forgeable_keys > MAX_FORGEABLE_KEYS {
+            return Err(Refusal::Broken("too many keys that may collide"));
+        }
+        Ok(())
+    }
+
+    /// `c module \n name \n`: how protocols 2 and 3 name a class.
+    fn global(&mut self) -> Checked<()> {
+        let (module, name) = (self.line()?, self.line()?);
+        self.classes.add(module, name);
+        self.push(Item::new(Kind::Class, 0), memory::CLASS)
+    }
+
+    fn stack_global(&mut self) -> Checked<()> {
+        let (name, module) = (self.shadow.pop()?, self.shadow.pop()?);
+        if name.kind != Kind::Text || module.kind != Kind::Text {
+            return Err(NO_CLASS);
+        }
+        self.classes
+            .add(text_at(self.data, module.at), text_at(self.data, name.at));
+        self.push(Item::new(Kind::Class, 0), memory::CLASS)
+    }
+
+    /// REDUCE, NEWOBJ and `NEWOBJ_EX`: arguments, and below them what is called.
+    fn call(&mut self, count: usize) -> Checked<()> {
+        let arguments = self.shadow.pop_group(count)?;
+        let called = self.shadow.pop()?;
+        if !matches!(called.kind, Kind::Class | Kind::Object) {
+            return Err(NO_CLASS);
+        }
+        self.push(Item::new(Kind::Object, arguments.around()?), memory::OBJECT)
+    }
+
+    fn push(&mut self, item: Item, size: usize) -> Checked<()> {
+        self.memory.charge(size)?;
+        self.shadow.push(item)
+    }
+
+    fn fits(&self, size: usize) -> Checked<()> {
+        if size > self.data.len() - self.at {
             Err(TRUNCATED)
         } else {
             Ok(())
         }
     }
 
-    /// The opcodes that classes need, which turn the verdict, and all that are never accepted.
-    fn object(&mut self, opcode: u8) -> Step {
-        match opcode {
-            b'c' => {
-                let module = self.line()?;
-                let name = self.line()?;
-                self.class(module, name)
-            }
-            0x93 => {
-                let (name, module) = (self.pop()?, self.pop()?);
-                match (module, name) {
-                    (Item::Text(module), Item::Text(name)) => self.class(module, name),
-                    _ => Err("BadClass"),
-                }
-            }
-            b'R' | 0x81 => self.tuple(2),
-            0x92 => self.tuple(3),
-            b'b' => self.extend(1, false),
-            _ => Err("Forbidden"),
-        }
+    fn take(&mut self, size: usize) -> Checked<&'a [u8]> {
+        self.fits(size)?;
+        let data = self.data;
+        let taken = &data[self.at..][..size];
+        self.at += size;
+        Ok(taken)
     }
 
-    fn line(&mut self) -> Result<Range<usize>, &'static str> {
-        let start = self.position;
-        let rest = &self.bytes[start..];
+    /// A little-endian number of 1, 4 or 8 bytes.
+    fn length(&mut self, width: u8) -> Checked<usize> {
+        let bytes = self.take(usize::from(width))?;
+        little_endian(bytes).ok_or(TRUNCATED)
+    }
+
+    fn line(&mut self) -> Checked<&'a [u8]> {
+        let data = self.data;
+        let rest = &data[self.at..];
         let size = memchr::memchr(b'\n', rest).ok_or(TRUNCATED)?;
-        self.position += size + 1;
-        Ok(start..start + size)
+        self.at += size + 1;
+        Ok(&rest[..size])
     }
+}
 
-    fn class(&mut self, module: Range<usize>, name: Range<usize>) -> Step {
-        self.objects = true;
-        if self.names.len() < MAX_NAMES {
-            let shown = |range: Range<usize>| {
-                let end = range.end.min(range.start + MAX_NAME);
-                String::from_utf8_lossy(&self.bytes[range.start..end]).into_owned()
-            };
-            let full = format!("{}.{}", shown(module), shown(name));
-            if !self.names.contains(&full) {
-                self.names.push(full);
-            }
-        }
-        self.node(0)
-    }
+fn little_endian(bytes: &[u8]) -> Option<usize> {
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    usize::try_from(number).ok()
+}
+
+/// The text whose opcode stands at `at`; the scan was there before, so it is whole.
+fn text_at(data: &[u8], at: u32) -> &[u8] {
+    let data = &data[at as usize..];
+    let Rule::Text(width) = RULES[usize::from(data[0])] else {
+        return &[];
+    };
+    let (length, rest) = data[1..].split_at(usize::from(width));
+    &rest[..little_endian(length).unwrap_or(0)]
 }

@@ -31,7 +31,7 @@ fn push_text(pickle: &mut Vec<u8>, text: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use ampcodec::{Verdict, scan};
+    use ampcodec::payload::{Scanner, Verdict};
 
     use super::*;
 
@@ -39,6 +39,6 @@ mod tests {
     fn it_is_a_plain_pickle() {
         let pickle = payload(7);
         assert!(pickle.starts_with(b"\x80\x02K\x00}(X\x09\0\0\0operationX\x01\0\0\0\x03"));
-        assert!(matches!(scan(&pickle), Verdict::Plain));
+        assert!(matches!(Scanner::default().scan(&pickle), Verdict::Plain));
     }
 }

@@ -7,8 +7,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process;
 
-use ampcodec::message::encode_message;
-use ampcodec::{BoxError, Decoder, Deflater, Fields, encode_box};
+use ampcodec::BoxError;
+use ampcodec::boxes::{BoxWriter, Decoder, Limits, RawBox};
+use ampcodec::message::{ASK, COMMAND, Encoder, Header, put_answer};
 
 use crate::options::Options;
 use crate::{hello, print_line};
@@ -18,8 +19,10 @@ const READ_BYTES: usize = 256 * 1024;
 /// The argument that carries a payload; its further pieces have a number after the name.
 const PACKED_DATA: &[u8] = b"packed_data";
 /// Bounds of a box: those of a Portal.
-const MAX_KEYS: usize = 512;
-const MAX_BOX: usize = 24 << 20;
+const LIMITS: Limits = Limits {
+    keys: 512,
+    bytes: 24 << 20,
+};
 
 /// Dials in, introduces itself, says so, and serves until the Portal closes.
 pub fn run(options: &Options) -> io::Result<()> {
@@ -54,7 +57,7 @@ struct Stub {
 impl Stub {
     fn new() -> Self {
         Self {
-            decoder: Decoder::new(MAX_KEYS, MAX_BOX),
+            decoder: Decoder::new(LIMITS),
             replies: Replies::default(),
         }
     }
@@ -62,22 +65,23 @@ impl Stub {
     /// The first call on the link.
     fn hello(&mut self) -> Result<Vec<u8>, BoxError> {
         self.replies.asked += 1;
-        encode_message(
-            &mut Deflater::default(),
-            b"AdminServer2Portal",
-            PACKED_DATA,
-            &hello::payload(process::id()),
-            Some(self.replies.asked),
-            0,
-        )
+        let header = Header {
+            command: b"AdminServer2Portal",
+            key: PACKED_DATA,
+            ask: Some(self.replies.asked),
+        };
+        let mut out = Vec::new();
+        Encoder::default().encode(&mut out, &header, &hello::payload(process::id()), 0)?;
+        Ok(out)
     }
 
     /// Takes in what arrived; returns what is to be sent for it.
-    fn receive(&mut self, bytes: &[u8]) -> Result<&[u8], BoxError> {
+    fn receive(&mut self, mut bytes: &[u8]) -> Result<&[u8], BoxError> {
         self.replies.out.clear();
-        self.decoder
-            .receive(bytes, |fields| self.replies.add(&fields))?;
-        self.decoder.error().map_or(Ok(&self.replies.out), Err)
+        while let Some(raw) = self.decoder.next_box(&mut bytes)? {
+            self.replies.add(raw)?;
+        }
+        Ok(&self.replies.out)
     }
 }
 
@@ -86,26 +90,26 @@ impl Stub {
 struct Replies {
     out: Vec<u8>,
     asked: u64,
+    writer: BoxWriter,
 }
 
 impl Replies {
     /// Answers a call, and sends a message back; an answer to what was asked here needs nothing.
-    fn add(&mut self, fields: &Fields<'_>) -> Result<(), BoxError> {
-        let (Some(ask), Some(command)) = (fields.get(b"_ask"), fields.get(b"_command")) else {
+    fn add(&mut self, raw: RawBox<'_>) -> Result<(), BoxError> {
+        let (Some(ask), Some(command)) = (raw.get(ASK), raw.get(COMMAND)) else {
             return Ok(());
         };
-        self.out
-            .extend_from_slice(&encode_box(&mut [(b"_answer", ask)])?);
+        put_answer(&mut self.out, ask)?;
         if command == b"MsgPortal2Server" {
             self.asked += 1;
             let tag = format!("{:x}", self.asked);
-            let mut pairs: Vec<_> = fields
-                .iter()
-                .filter(|(key, _)| key.starts_with(PACKED_DATA))
-                .collect();
-            pairs.push((b"_ask", tag.as_bytes()));
-            pairs.push((b"_command", b"MsgServer2Portal"));
-            self.out.extend_from_slice(&encode_box(&mut pairs)?);
+            self.writer.clear();
+            self.writer.push(ASK, tag.as_bytes())?;
+            self.writer.push(COMMAND, b"MsgServer2Portal")?;
+            for (key, value) in raw.fields().filter(|(key, _)| key.starts_with(PACKED_DATA)) {
+                self.writer.push(key, value)?;
+            }
+            self.out.extend_from_slice(self.writer.finish());
         }
         Ok(())
     }
@@ -118,18 +122,24 @@ mod tests {
     type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
     /// The pairs of every box in a stream.
-    fn boxes(stream: &[u8]) -> Vec<Pairs> {
+    fn boxes(mut stream: &[u8]) -> Vec<Pairs> {
         let mut found = Vec::new();
-        Decoder::new(MAX_KEYS, MAX_BOX)
-            .receive(stream, |fields| {
-                let pairs = fields
-                    .iter()
-                    .map(|(key, value)| (key.to_vec(), value.to_vec()));
-                found.push(pairs.collect());
-                Ok::<(), BoxError>(())
-            })
-            .expect("nothing fails above");
+        let mut decoder = Decoder::new(LIMITS);
+        while let Some(raw) = decoder.next_box(&mut stream).expect("sound boxes") {
+            let pairs = raw
+                .fields()
+                .map(|(key, value)| (key.to_vec(), value.to_vec()));
+            found.push(pairs.collect());
+        }
         found
+    }
+
+    fn written(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut writer = BoxWriter::default();
+        for (key, value) in pairs {
+            writer.push(key, value).expect("a small box");
+        }
+        writer.finish().to_vec()
     }
 
     fn pair(key: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
@@ -139,7 +149,7 @@ mod tests {
     fn call(ask: &[u8], command: &[u8], pieces: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut pairs = pieces.to_vec();
         pairs.extend([(&b"_ask"[..], ask), (b"_command", command)]);
-        encode_box(&mut pairs).expect("a small box")
+        written(&pairs)
     }
 
     #[test]
@@ -175,7 +185,7 @@ mod tests {
     #[test]
     fn an_order_is_answered_and_an_answer_is_not() {
         let mut stub = Stub::new();
-        let mut stream = encode_box(&mut [(b"_answer", b"1")]).expect("a small box");
+        let mut stream = written(&[(b"_answer", b"1")]);
         stream.extend(call(b"2", b"AdminPortal2Server", &[]));
         assert_eq!(
             boxes(stub.receive(&stream).expect("whole boxes")),

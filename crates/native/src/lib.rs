@@ -4,6 +4,7 @@
 //! callbacks, no clock, no logging.
 
 mod amp;
+mod amp_decoder;
 mod markup;
 mod telnet;
 
@@ -14,9 +15,11 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::amp::{
-        AmpDecoder, BoxError, compress, decode_boxes, decompress, encode_answer, encode_box,
-        encode_message, scan_pickle,
+        BoxError, compress, decode_boxes, decompress, encode_answer, encode_box, encode_message,
+        scan_pickle,
     };
+    #[pymodule_export]
+    use super::amp_decoder::AmpDecoder;
     #[pymodule_export]
     const PLAIN: u8 = super::amp::PLAIN;
     #[pymodule_export]

@@ -1,0 +1,154 @@
+//! Python's view of the `ampcodec` crate: what is received.
+
+use ampcodec::boxes::{Decoder, Limits, RawBox};
+use ampcodec::message::{COMMAND, Incoming, Packed, Router, Unpacker};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::amp::{box_error, verdict_and_reason, work_on};
+
+/// Turns the bytes of an AMP peer into answers, packed messages and boxes.
+#[pyclass(module = "portal._native")]
+pub struct AmpDecoder {
+    decoder: Decoder,
+    router: Router,
+    unpacker: Unpacker,
+    /// The names of the router's commands.
+    commands: Vec<Py<PyBytes>>,
+    keys: Keys,
+    #[pyo3(get, set)]
+    max_payload: usize,
+}
+
+#[pymethods]
+impl AmpDecoder {
+    #[new]
+    #[pyo3(signature = (compressed, *, max_keys=512, max_box=24 << 20, max_payload=16 << 20))]
+    fn new(
+        compressed: &Bound<'_, PyDict>,
+        max_keys: usize,
+        max_box: usize,
+        max_payload: usize,
+    ) -> PyResult<Self> {
+        let mut router = Router::default();
+        let mut commands = Vec::new();
+        for (command, argument) in compressed {
+            let command = command.cast_into::<PyBytes>()?;
+            router
+                .add(command.as_bytes(), argument.extract()?)
+                .map_err(box_error)?;
+            commands.push(command.unbind());
+        }
+        Ok(Self {
+            decoder: Decoder::new(Limits {
+                keys: max_keys,
+                bytes: max_box,
+            }),
+            router,
+            unpacker: Unpacker::default(),
+            commands,
+            keys: Keys::default(),
+            max_payload,
+        })
+    }
+
+    /// Read what the peer sent; returns tags, messages and boxes in their order.
+    fn receive_data<'py>(&mut self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        let mut input = data;
+        // An error of the stream ends the loop as its end does: `error` tells.
+        while let Ok(Some(raw)) = self.decoder.next_box(&mut input) {
+            match self.router.route(raw) {
+                Incoming::Answer(tag) => list.append(PyBytes::new(py, tag))?,
+                Incoming::Other => list.append(to_dict(py, raw, &mut self.keys)?)?,
+                Incoming::Packed(Packed { route, ask }) => {
+                    let (unpacker, limit) = (&mut self.unpacker, self.max_payload);
+                    let name = self.router.argument(route);
+                    let (payload, verdict) =
+                        work_on(py, raw.size(), || unpacker.unpack(raw, name, limit));
+                    let (verdict, reason) = verdict_and_reason(&verdict);
+                    let command = self.commands[route].bind(py);
+                    let ask = ask.map(|tag| PyBytes::new(py, tag));
+                    list.append((command, ask, PyBytes::new(py, payload), verdict, reason))?;
+                }
+            }
+        }
+        Ok(list)
+    }
+
+    /// Bytes of a box that was begun and has not ended.
+    #[getter]
+    fn pending(&self) -> usize {
+        self.decoder.pending()
+    }
+
+    /// What is wrong with the stream: the error's name and a text.
+    #[getter]
+    fn error(&self) -> Option<(&'static str, String)> {
+        let error = self.decoder.error()?;
+        Some((error.name(), error.to_string()))
+    }
+}
+
+/// Make a dict of a box; of a repeated key the last value counts.
+pub fn to_dict<'py>(
+    py: Python<'py>,
+    raw: RawBox<'_>,
+    keys: &mut Keys,
+) -> PyResult<Bound<'py, PyDict>> {
+    let content = PyDict::new(py);
+    for (key, value) in raw.fields() {
+        let value = if key == COMMAND {
+            keys.get(py, value)
+        } else {
+            PyBytes::new(py, value)
+        };
+        content.set_item(keys.get(py, key), value)?;
+    }
+    Ok(content)
+}
+
+/// Keys and names of commands that came before: one object for each, which knows its hash.
+pub struct Keys {
+    slots: [Option<Py<PyBytes>>; Keys::SLOTS],
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            slots: [const { None }; Self::SLOTS],
+        }
+    }
+}
+
+impl Keys {
+    /// More than a game's commands have keys. A newcomer takes the slot of another.
+    const SLOTS: usize = 64;
+    /// Longer ones are not worth keeping.
+    const LONGEST: usize = 32;
+
+    fn get<'py>(&mut self, py: Python<'py>, key: &[u8]) -> Bound<'py, PyBytes> {
+        if key.len() > Self::LONGEST {
+            return PyBytes::new(py, key);
+        }
+        let slot = &mut self.slots[slot_of(key)];
+        if let Some(known) = slot {
+            let known = known.bind(py);
+            if known.as_bytes() == key {
+                return known.clone();
+            }
+        }
+        let new = PyBytes::new(py, key);
+        *slot = Some(new.clone().unbind());
+        new
+    }
+}
+
+/// A slot by the length and the last eight bytes, in which keys of one kind differ.
+fn slot_of(key: &[u8]) -> usize {
+    let mut tail = [0; 8];
+    let size = key.len().min(tail.len());
+    tail[..size].copy_from_slice(&key[key.len() - size..]);
+    let mixed = (u64::from_le_bytes(tail) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 58) as usize
+}
