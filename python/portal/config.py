@@ -42,6 +42,7 @@ class HubConfig(Section, frozen=True, kw_only=True):
     unsent_total_bytes: int = 256 * MIB  # limits per connection allow N times as much
     close_seconds: float = 3.0  # since the last progress of a connection that is closing
     close_cap_seconds: float = 30.0  # and however slowly it makes progress
+    close_discard_bytes: int = 4 * MIB  # input of it that is read in vain; a flood costs CPU
     sweep_seconds: float = 0.25
     drain_seconds: float = 1.0  # at shutdown, for everybody together
 

@@ -33,7 +33,7 @@ class World:
         self.now = 0.0
         self.bell = Bell()
         self.timers = Timers(lambda: self.now)
-        config = HubConfig(close_seconds=3.0, close_cap_seconds=30.0)
+        config = HubConfig(close_seconds=3.0, close_cap_seconds=30.0, close_discard_bytes=100)
         self.agenda = Agenda(config, metrics, self.bell, self.timers)
 
     def at(self, now):
@@ -104,3 +104,15 @@ def test_one_that_has_ended_has_no_deadline(world):
     world.at(99)
     assert stub.aborted == []
     assert world.agenda.doomed == [(stub, None)]
+
+
+def test_what_is_discarded_is_bounded_for_each(world):
+    one, other = Stub(), Stub()
+    for stub in (one, other):
+        world.agenda.discard(stub, 60)
+    world.agenda.discard(one, 40)
+    assert (one.aborted, other.aborted) == ([], [])
+    world.agenda.discard(one, 1)
+    assert (one.aborted, other.aborted) == ([""], [])
+    world.agenda.bury_later(one, None)
+    assert world.agenda._discarded == {other: 60}

@@ -376,6 +376,21 @@ async def test_but_not_for_ever(make_hub, connect, until, mock_clock, nursery):
     assert recorder.connection.unsent == hub.unsent == 0
 
 
+async def test_a_peer_that_goes_on_sending_is_not_read_for_ever(
+    make_hub, connect, until, nursery, metrics
+):
+    hub = make_hub(close_discard_bytes=MIB)
+    recorder, peer = connect(hub)
+    recorder.connection.close("enough")
+    await nursery.start(hub.run)
+    with pytest.raises(trio.BrokenResourceError):
+        await peer.stream.send_all(b"flood" * 10 * MIB)
+    await until(lambda: recorder.lost)
+    assert recorder.events == [("lost", None)]
+    assert recorder.data == b""
+    assert MIB < metrics.bytes_received < 2 * MIB
+
+
 # ---- pausing
 
 

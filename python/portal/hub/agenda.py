@@ -31,6 +31,8 @@ class Agenda:
     __slots__ = (
         "_closing",
         "_closing_cap",
+        "_discard_bytes",
+        "_discarded",
         "asleep",
         "dirty",
         "doomed",
@@ -54,6 +56,8 @@ class Agenda:
         self.stopping = False
         self._closing = timers.make_queue(config.close_seconds, _end)
         self._closing_cap = timers.make_queue(config.close_cap_seconds, _end)
+        self._discard_bytes = config.close_discard_bytes
+        self._discarded: dict[Connection, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -71,6 +75,7 @@ class Agenda:
         self.slow_peers.forget(connection)
         self._closing.cancel(connection)
         self._closing_cap.cancel(connection)
+        self._discarded.pop(connection, None)
         self.doomed.append((connection, error))
         if self.asleep:
             self._wake()
@@ -83,6 +88,13 @@ class Agenda:
     def prolong_closing(self, connection: "Connection") -> None:
         """Give a closing connection that made progress its time anew, under the cap."""
         self._closing.restart(connection)
+
+    def discard(self, connection: "Connection", size: int) -> None:
+        """Count what a closing connection has sent in vain; one that goes on and on is ended."""
+        total = self._discarded.get(connection, 0) + size
+        self._discarded[connection] = total
+        if total > self._discard_bytes:
+            connection.abort()
 
     def _wake(self) -> None:
         self.asleep = False

@@ -217,7 +217,9 @@ class Connection:
             return 0
         if not data:
             self._receive_eof()
-        elif self._state != CLOSING:
+        elif self._state == CLOSING:
+            self._agenda.discard(self, len(data))
+        else:
             try:
                 self.protocol.receive_data(data)
             except Exception as error:  # noqa: BLE001 - the barrier around a protocol; it logs
