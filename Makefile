@@ -90,20 +90,23 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| fail "$$($(PYTHON) --version) is too old: 3.11 or newer is needed (make PYTHON=python3.12 ... names another)"; \
 $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	|| fail "$(PYTHON) has no venv module (Debian: apt-get install python3-venv)"; \
-command -v cargo >/dev/null || fail "no cargo: install a Rust toolchain (https://rustup.rs)"; \
+command -v cargo >/dev/null || fail "no cargo: install a Rust toolchain"; \
 command -v cc >/dev/null || fail "no cc: Rust needs a C linker (Debian: apt-get install gcc libc6-dev)"
 endef
 
 $(STAMPS)/environment:
 	@$(REQUIRE)
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip 'maturin>=1.10,<2'
+	@echo "== set-up: an environment in .venv" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip 'maturin>=1.10,<2'
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/native: $(STAMPS)/environment pyproject.toml $(NATIVE_SOURCES)
-	$(BIN)/maturin develop --release --quiet
+	@echo "== set-up: the compiled module and what running needs (the first time, a minute or so)" >&2
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet >&2
 	@touch $@
 
 $(STAMPS)/development: $(STAMPS)/environment pyproject.toml | $(STAMPS)/native
-	$(BIN)/maturin develop --release --quiet --extras dev
+	@echo "== set-up: the development tools" >&2
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet --extras dev >&2
 	@touch $@
