@@ -260,14 +260,17 @@ impl Shadow {
     /// Push a value that was memoized; tells whether its final depth cannot be known.
     pub fn get(&mut self, number: usize) -> Checked<bool> {
         let memo = *self.memo.get(number).ok_or(Refusal::Broken("memo index"))?;
-        let mut unknown = false;
+        let (mut depth, mut unknown) = (memo.depth, false);
         if memo.place != NONE && memo.kind.grows() {
             match self.stack.get_mut(memo.place as usize) {
-                Some(item) if item.memo == index(number) => item.referenced = true,
+                Some(item) if item.memo == index(number) => {
+                    item.referenced = true;
+                    depth = item.depth; // it may have been filled since it was memoized
+                }
                 _ => unknown = true, // memoized twice in one place: only the last index is kept
             }
         }
-        let mut item = Item::new(memo.kind, memo.depth).forgeable(memo.forgeable);
+        let mut item = Item::new(memo.kind, depth).forgeable(memo.forgeable);
         item.at = memo.at;
         item.reference = true;
         self.push(item)?;
