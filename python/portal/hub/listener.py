@@ -147,7 +147,8 @@ class Listener:
         """Accept until `close` is called or the task is cancelled; then the sockets are closed.
 
         Reports started with `addresses`. What was accepted lives on. Call it once.
-        Raises OSError when the kernel will never accept again on one of the sockets.
+        Raises OSError, in exception groups of its nursery, when the kernel refuses to accept for
+        another reason than a shortage.
         """
         try:
             with self._scope:
