@@ -10,7 +10,6 @@ import sys
 
 import codecs_bench
 import hub_bench
-
 import portal_load
 from results import RESULTS, aims_table, machine
 
