@@ -1,5 +1,6 @@
 """The way to the game: windows, orders, and the order of things when a Server comes or goes."""
 
+import pickle
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from portal.errors import (
 )
 from portal.lifecycle import State
 from portal.metrics import Metrics
-from portal.server_link import AmpServerLink
+from portal.server_link import BOX_OVERHEAD, AmpServerLink
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
 
@@ -23,9 +24,9 @@ from portal.sessionhandler import PortalSessionHandler
 class FakeLink:
     """A link that remembers what was sent, and is answered by hand."""
 
-    def __init__(self, name="amp test", size=100):
+    def __init__(self, server, name="amp test"):
+        self.server = server
         self.name = name
-        self.size = size
         self.sent = []
         self.asks = []
         self.closed = ""
@@ -38,14 +39,21 @@ class FakeLink:
 
     @property
     def unanswered_bytes(self):
-        return self.size * len(self.asks)
+        return sum(size for _, _, size in self.asks)
+
+    @staticmethod
+    def encode_packed(sessid, kwargs):
+        return pickle.dumps((sessid, kwargs))
+
+    def send_payload(self, command, payload, answered=None, context=None):
+        self.sent.append((command, *pickle.loads(payload)))
+        self.asks.append((answered, context, len(payload)))
 
     def send_packed(self, command, sessid, kwargs, *, answered=None, context=None):
-        self.sent.append((command, sessid, kwargs))
-        self.asks.append((answered, context))
+        self.send_payload(command, self.encode_packed(sessid, kwargs), answered, context)
 
     def answer(self, error=None):
-        answered, context = self.asks.pop(0)
+        answered, context, _ = self.asks.pop(0)
         if answered is not None:
             answered(context, error)
 
@@ -53,13 +61,14 @@ class FakeLink:
         while self.asks:
             self.answer()
 
-    def lose(self, server):
+    def lose(self):
         while self.asks:
             self.answer(ConnectionLost("lost"))
-        server.lost(self, None)
+        self.server.lost(self)
 
     def close(self, reason):
         self.closed = reason
+        self.lose()
 
     @property
     def operations(self):
@@ -133,7 +142,7 @@ class House:
         return session
 
     def psync(self, link=None, **info):
-        link = link or FakeLink()
+        link = link or FakeLink(self.server)
         kwargs = {"operation": Operation.PSYNC, "spid": 42, "info_dict": info}
         self.server.admin(link, 0, kwargs)
         return link
@@ -154,7 +163,7 @@ def test_psync_is_answered_with_the_sessions_a_server_has_acknowledged():
     assert first.connection.priority
     assert house.supervisor.calls == [("connected", 42)]
     first.answer_all()
-    first.lose(house.server)
+    first.lose()
     assert house.supervisor.calls[-1] == ("lost",)
     second = house.connected()
     assert list(second.sent[0][2]["sessiondata"]) == [player.sessid]
@@ -179,24 +188,37 @@ def test_unanswered_messages_of_a_dead_server_are_reported_and_not_sent_again():
     player.data_in(text="done")
     first.answer()
     player.data_in(text="open door")
-    first.lose(house.server)
+    first.lose()
     assert any("open door" in text for text in player.shown)
     assert not any("done" in text for text in player.shown)
     assert house.connected().texts == []
 
 
 def test_beyond_the_window_messages_wait_in_order_and_follow_the_answers():
-    house = House(window_bytes=250)
+    house = House(window_bytes=1000)
     player = house.player()
     link = house.connected()
     link.answer_all()
     for number in range(6):
-        player.data_in(text=str(number))
-    assert link.texts == ["0", "1", "2"]
+        player.data_in(text=f"{number}" + "x" * 250)
+    assert [text[0] for text in link.texts] == ["0", "1"]
+    assert link.unanswered_bytes + BOX_OVERHEAD <= 1000
     link.answer()
-    assert link.texts == ["0", "1", "2", "3"]
+    assert [text[0] for text in link.texts] == ["0", "1", "2"]
     link.answer_all()
-    assert link.texts == ["0", "1", "2", "3", "4", "5"]
+    assert [text[0] for text in link.texts] == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_message_larger_than_the_window_goes_by_itself():
+    house = House(window_bytes=1000)
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    player.data_in(text="x" * 5000)
+    player.data_in(text="y")
+    assert len(link.texts) == 1
+    link.answer()
+    assert link.texts[1] == "y"
 
 
 def test_a_server_of_our_own_gets_a_wider_window():
@@ -220,7 +242,7 @@ def test_the_window_counts_messages_too():
 
 
 def test_what_waited_for_the_window_is_kept_when_the_server_goes():
-    house = House(window_bytes=150)
+    house = House(window_messages=2)
     player = house.player()
     first = house.connected()
     first.answer_all()
@@ -228,7 +250,7 @@ def test_what_waited_for_the_window_is_kept_when_the_server_goes():
         player.data_in(text=f"line {number}")
     player.protocol_flags["X"] = 1
     house.handler.sync(player)  # waits with them, and is in the next sync anyway
-    first.lose(house.server)
+    first.lose()
     reported = [text for text in player.shown if "not confirmed" in text]
     assert len(reported) == 2
     second = house.connected()
@@ -254,7 +276,7 @@ def test_from_the_moment_of_an_order_input_is_held(order, sent, mode):
     player.data_in(text="later")
     assert link.texts == []
     link.answer_all()
-    link.lose(house.server)
+    link.lose()
     assert house.connected().texts == ["later"]
 
 
@@ -274,7 +296,6 @@ def test_a_second_psync_replaces_the_older_server():
     new = house.psync()
     assert old.closed
     assert old.operations[-1] == Operation.SSHUTD
-    old.lose(house.server)
     assert any("unanswered" in text for text in player.shown)
     new.answer_all()
     assert house.server.link is new
@@ -285,10 +306,20 @@ def test_a_second_psync_replaces_the_older_server():
     assert "stale" not in player.shown
 
 
+@pytest.mark.parametrize("wrong", [{"info_dict": "me"}, {"spid": "seven"}])
+def test_an_introduction_that_makes_no_sense_changes_nothing(wrong):
+    house = House()
+    link = house.connected()
+    kwargs = {"operation": Operation.PSYNC, "spid": 42, "info_dict": {}} | wrong
+    with pytest.raises(RemoteProtocolError, match="BadIntroduction"):
+        house.server.admin(FakeLink(house.server), 0, kwargs)
+    assert house.server.link is link
+
+
 def test_a_server_that_is_lost_before_it_has_synchronised_was_never_there():
     house = House()
     link = house.psync()
-    link.lose(house.server)
+    link.lose()
     assert ("connected", 42) not in house.supervisor.calls
     assert house.server.link is None
 
@@ -378,7 +409,7 @@ def test_at_the_end_of_the_portal_nobody_is_told_of_a_restart():
     player.shown.clear()
     house.supervisor.state = State.STOPPING
     house.server.forward_order(Operation.SSHUTD)
-    link.lose(house.server)
+    link.lose()
     assert player.shown == []
 
 
@@ -393,5 +424,5 @@ def test_a_sync_of_everybody_is_let_through():
 def test_the_end_of_another_link_changes_nothing():
     house = House()
     link = house.connected()
-    house.server.lost(FakeLink(), None)
+    house.server.lost(FakeLink(house.server))
     assert house.server.link is link

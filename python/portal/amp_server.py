@@ -27,7 +27,7 @@ from portal.amp.commands import (
     PortalQuery,
 )
 from portal.amp.link import Link
-from portal.config import Config
+from portal.config import Config, amp_address_to_text
 from portal.errors import RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
@@ -60,7 +60,7 @@ class AmpServer:
         supervisor: Supervisor,
         queries: Mapping[str, Query] | None = None,
         functions: Mapping[str, Callable[..., Any]] | None = None,
-        addresses: Callable[[], dict[str, Any]] = dict,
+        addresses: Callable[[], dict[str, Any]],
     ) -> None:
         self.config = config
         self.metrics = metrics
@@ -95,7 +95,7 @@ class AmpServer:
             responders={MsgStatus: self._status},
             packed={MsgServer2Portal: self.server.data, AdminServer2Portal: self.server.admin},
             nursery=self._nursery,
-            lost=self._lost,
+            closing=self._closing,
             deadlines=self._boxes,
         )
         link.respond(MsgLauncher2Portal, partial(self._launcher_order, link))
@@ -124,11 +124,11 @@ class AmpServer:
                 link.allow = guard.allow
                 guard.watch(link, self._proofs)
 
-    def _lost(self, link: Link, error: Exception | None) -> None:
+    def _closing(self, link: Link) -> None:
         self.links.pop(link, None)
         if link is self.launcher_link:
             self.launcher_link = None
-        self.server.lost(link, error)
+        self.server.lost(link)
 
     # ---- from the launcher and the command line
 
@@ -144,7 +144,7 @@ class AmpServer:
         portal_info = {
             **info,
             **{name: [] for name in lists},
-            "amp": f"amp: {addresses.get('amp')}",
+            "amp": f"amp: {amp_address_to_text(addresses['amp'])}",
             "telnet": [f"telnet: {port}" for _, port in addresses.get("telnet", ())],
         }
         connected = self.server.link is not None

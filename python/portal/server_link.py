@@ -43,9 +43,10 @@ RESTART_MODES: Mapping[str, str] = {
     Operation.PSHUTD: "shutdown",
 }
 
-Outgoing = tuple[
-    type[PackedCommand], int, dict[str, Any], Callable[[Any, Exception | None], None], Any
-]
+Outgoing = tuple[type[PackedCommand], bytes, Callable[[Any, Exception | None], None], Any]
+
+# What a box has beside its payload: keys, the command's name, the tag, a stream's own bytes.
+BOX_OVERHEAD = 128
 
 
 class AmpServerLink:
@@ -109,27 +110,30 @@ class AmpServerLink:
         link = self.link
         if link is None:
             raise ServerUnavailable("no Server is connected")
-        if self.waiting or not self._window_open(link):
-            self.waiting.append((command, sessid, kwargs, answered, context))
+        payload = link.encode_packed(sessid, kwargs)
+        if self.waiting or not self._fits(link, payload):
+            self.waiting.append((command, payload, answered, context))
         else:
-            link.send_packed(command, sessid, kwargs, answered=answered, context=context)
+            link.send_payload(command, payload, answered, context)
 
     def _allow_payload(self, link: Link) -> None:
         """Let a sync of everybody through: refusing it would log them out."""
         each = self.config.payload_bytes_per_session
         link.max_payload = self.config.payload_bytes + each * len(self.sessionhandler.sessions)
 
-    def _window_open(self, link: Link) -> bool:
-        return (
-            link.unanswered_bytes < self._window_bytes
+    def _fits(self, link: Link, payload: bytes) -> bool:
+        """Whether the window takes a payload; one that is larger than it goes by itself."""
+        unanswered = link.unanswered_bytes
+        return not unanswered or (
+            unanswered + len(payload) + BOX_OVERHEAD <= self._window_bytes
             and link.unanswered < self.config.window_messages
         )
 
     def _send_waiting(self) -> None:
         link = self.link
-        while self.waiting and link is not None and self._window_open(link):
-            command, sessid, kwargs, answered, context = self.waiting.popleft()
-            link.send_packed(command, sessid, kwargs, answered=answered, context=context)
+        while self.waiting and link is not None and self._fits(link, self.waiting[0][1]):
+            command, payload, answered, context = self.waiting.popleft()
+            link.send_payload(command, payload, answered, context)
 
     def _message_answered(
         self, context: tuple[int, Message, bool], error: Exception | None
@@ -177,19 +181,15 @@ class AmpServerLink:
     def _keep_waiting(self) -> None:
         """Keep what was never sent, ahead of all that comes later; none of it is in doubt."""
         waiting, self.waiting = self.waiting, deque()
-        for command, _, _, _, context in waiting:
+        for command, _, _, context in waiting:
             if command is MsgPortal2Server:
                 self.sessionhandler.keep(*context)
 
-    def lost(self, link: Link, error: Exception | None) -> None:
-        """Take notice that a link ended, after all of its asks have failed."""
-        if link is self.link:
-            log.info("server_link_lost", reason=str(error or "closed"))
-            self._server_gone()
-        elif self._uncertain:  # an older Server's, whose link was replaced
-            self._report_uncertain()
-
-    def _server_gone(self) -> None:
+    def lost(self, link: Link) -> None:
+        """Take notice that a link has ended or is closing, after all of its asks have failed."""
+        if link is not self.link:
+            return
+        log.info("server_link_lost", link=link.name)
         self.link = None
         self.info = {}
         self.sessionhandler.link = None
@@ -206,11 +206,14 @@ class AmpServerLink:
 
     def _synchronise(self, link: Link, kwargs: dict[str, Any]) -> None:
         """Make the link of a Server that introduced itself the one, and hand it the sessions."""
+        info = kwargs.get("info_dict") or {}
+        pid = kwargs.get("spid")
+        if not isinstance(info, dict) or not isinstance(pid, int | None):
+            raise RemoteProtocolError("BadIntroduction", "expected a dict and a number")
         old = self.link
         if old is not None and old is not link:
             log.warning("server_link_replaced", old=old.name, new=link.name)
             self._dismiss(old)
-        info = kwargs.get("info_dict") or {}
         self.link = link
         self.info = info
         own = info.get("library") == "portal.game"
@@ -230,12 +233,14 @@ class AmpServerLink:
             0,
             answer,
             answered=self._synchronised,
-            context=(link, kwargs.get("spid")),
+            context=(link, pid),
         )
 
     def _dismiss(self, old: Link) -> None:
-        """Let an older Server go for good: one that only lost its link would dial in again."""
-        self._server_gone()
+        """Let an older Server go for good: one that only lost its link would dial in again.
+
+        Closing its link brings `lost` with it: what it has not answered is uncertain from now on.
+        """
         kwargs = {"operation": Operation.SSHUTD, "server_restart_mode": "shutdown"}
         old.send_packed(AdminPortal2Server, 0, kwargs)
         old.close("another Server took over")

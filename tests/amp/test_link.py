@@ -17,7 +17,7 @@ from portal.amp.commands import (
     MsgStatus,
     StartTLS,
 )
-from portal.amp.link import Link, broadcast
+from portal.amp.link import Link
 from portal.config import AmpConfig
 from portal.errors import (
     ConnectionLost,
@@ -245,12 +245,30 @@ def test_nobody_needs_to_care(make_link, wire):
 
 def test_one_payload_over_several_links(make_link, wire):
     links = [make_link(), make_link()]
-    broadcast(links, MsgServer2Portal, 0, {"text": [["hi"], {}]})
+    payload = Link.encode_packed(0, {"text": [["hi"], {}]})
+    for link in links:
+        link.send_payload(MsgServer2Portal, payload)
     first, second = (link.connection.take() for link in links)
     assert first == second
-    payload = Link.encode_packed(0, {"text": [["hi"], {}]})
     links[0].send_payload(MsgServer2Portal, payload)
     assert links[0].connection.take_boxes()[0]["_ask"] == b"2"
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_a_link_that_this_side_closes_fails_every_ask_at_once(make_link, answered, answers, end):
+    seen = []
+    link = make_link(
+        closing=lambda closed: seen.append(("closing", closed, len(answers))),
+        lost=lambda lost, error: seen.append(("lost", lost, error)),
+    )
+    link.send_packed(MsgPortal2Server, 1, {}, answered=answered, context=1)
+    getattr(link, end)("enough")
+    getattr(link, end)("really")
+    assert [(context, type(error)) for context, error in answers] == [(1, ConnectionLost)]
+    assert seen == [("closing", link, 1)]
+    link.connection_lost(None)
+    assert seen[1:] == [("lost", link, None)]
+    assert len(answers) == 1
 
 
 async def test_a_lost_connection_fails_every_ask_in_order(make_link, start_call, answered, answers):

@@ -17,7 +17,7 @@ The rules are those of `twisted.protocols.amp`; where this differs from it:
 - a command without a tag that is unknown, or fails as declared, ends nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -70,8 +70,10 @@ class Link:
 
     `allow(link, name)` says for every command that comes in whether it is handled at all; what it
     refuses is UNHANDLED. It can be replaced at any time, and so can `name`, the link's name in
-    logs. `lost(link, error)` is called once, after every ask has failed. `deadlines` bounds the
-    time of a box that was begun; make it by `hub.deadlines(config.box_seconds, Link.expire)`.
+    logs. `closing(link)` is called once, when nothing more can come (this side closes the link, or
+    it is lost) and every ask has failed; `lost(link, error)` once, when the connection has ended.
+    `deadlines` bounds the time of a box that was begun; make it by
+    `hub.deadlines(config.box_seconds, Link.expire)`.
 
     Raises LocalProtocolError for an asynchronous responder without a nursery.
     """
@@ -80,6 +82,7 @@ class Link:
         "_asks",
         "_begun",
         "_box_begun",
+        "_closing",
         "_counter",
         "_deadlines",
         "_decoder",
@@ -105,6 +108,7 @@ class Link:
         responders: Mapping[type[Command], Responder],
         packed: Mapping[type[PackedCommand], PackedResponder],
         nursery: trio.Nursery | None = None,
+        closing: Callable[["Link"], None] | None = None,
         lost: Callable[["Link", Exception | None], None] | None = None,
         allow: Callable[["Link", bytes], bool] | None = None,
         deadlines: "DeadlineQueue[Link] | None" = None,
@@ -119,6 +123,7 @@ class Link:
         self._asks: dict[bytes, tuple[Answered | None, Any, int]] = {}
         self._begun = False
         self._box_begun = False
+        self._closing = closing
         self._counter = 0
         self._deadlines = deadlines
         self._level = config.compression
@@ -278,23 +283,13 @@ class Link:
         self.close("the peer closed the link")
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fail every ask, in the order of asking; then tell `lost`."""
+        """Fail every ask, in the order of asking; then tell `closing` and `lost`."""
         self._stop()
-        asks, self._asks = self._asks, {}
-        self.unanswered_bytes = 0
-        for answered, context, _ in asks.values():
-            if answered is None:
-                continue
-            try:
-                answered(context, ConnectionLost(f"{self.name} was lost"))
-            except Exception:
-                # The barrier between one ask and the next: all of them must hear of it.
-                log.exception("amp_answered_failed", link=self.name)
         if self._lost is not None:
             self._lost(self, error)
 
     def close(self, reason: str = "") -> None:
-        """Send what was written, then close; nothing more is read or handled."""
+        """Send what was written, then close; nothing more is read, so every ask fails now."""
         self._stop()
         self.connection.close(reason)
 
@@ -310,10 +305,24 @@ class Link:
         self.abort(reason)
 
     def _stop(self) -> None:
+        if self.closed:
+            return
         self.closed = True
         if self._box_begun and self._deadlines is not None:
             self._deadlines.cancel(self)
         self._box_begun = False
+        asks, self._asks = self._asks, {}
+        self.unanswered_bytes = 0
+        for answered, context, _ in asks.values():
+            if answered is None:
+                continue
+            try:
+                answered(context, ConnectionLost(f"{self.name} was lost"))
+            except Exception:
+                # The barrier between one ask and the next: all of them must hear of it.
+                log.exception("amp_answered_failed", link=self.name)
+        if self._closing is not None:
+            self._closing(self)
 
     def _begin(self, data: bytes) -> bool:
         """Look at the first byte of the connection: AMP begins with a key's length below 256."""
@@ -379,18 +388,6 @@ class Link:
         self.metrics.amp_connections_refused += 1
         log.warning("amp_link_refused", link=self.name, reason=reason)
         self.close(reason)
-
-
-def broadcast(
-    links: Iterable[Link],
-    command: type[PackedCommand],
-    sessid: int | list[int],
-    kwargs: Mapping[str, Any],
-) -> None:
-    """Send one packed message over several links, pickled once; errors as `send_packed`."""
-    payload = dumps(sessid, kwargs)
-    for link in links:
-        link.send_payload(command, payload)
 
 
 def _finish_call(call: _Call, error: Exception | None) -> None:
