@@ -200,7 +200,7 @@ class Session:
         """Read on after `pause_input`."""
 
     def at_throttled(self) -> None:
-        """Hook: pause for a while a player who sends more than is allowed."""
+        """Read nothing for a while of a player who sends more than is allowed."""
 
     # ---- messages
 
