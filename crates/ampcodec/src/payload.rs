@@ -6,6 +6,8 @@
 //! unpickler should see them. For the first two it holds that
 //!
 //! - every length fits into what is left, and STOP is the last byte;
+//! - every frame ends where an opcode does, and holds no other frame (`CPython`'s unpickler of files
+//!   drops the rest of a frame that an operand reaches over: it would see other opcodes than these);
 //! - no memo index lies beyond what was memoized (nine bytes with a far index make `CPython`'s
 //!   unpickler take 1 GB), and no integer has more than 32 bytes;
 //! - containers nest at most 100 deep. Depth is kept with every value on the shadow stack and in
@@ -54,6 +56,8 @@ impl Scanner {
         let mut scan = Scan {
             data,
             at: 0,
+            end: data.len(),
+            framed: false,
             shadow: &mut self.shadow,
             memory: Budget::of(data.len()),
             forgeable_keys: 0,
@@ -72,6 +76,9 @@ impl Scanner {
 struct Scan<'a> {
     data: &'a [u8],
     at: usize,
+    /// Where the frame ends that is being read, or all of it.
+    end: usize,
+    framed: bool,
     shadow: &'a mut Shadow,
     memory: Budget,
     forgeable_keys: u32,
@@ -86,7 +93,10 @@ impl<'a> Scan<'a> {
         }
         loop {
             let start = self.at;
-            let opcode = *self.data.get(start).ok_or(Refusal::Broken("no STOP"))?;
+            if start == self.end {
+                self.leave_frame()?;
+            }
+            let opcode = self.data[start];
             self.at += 1;
             match RULES[usize::from(opcode)] {
                 Rule::Stop => return self.stop(),
@@ -119,10 +129,7 @@ impl<'a> Scan<'a> {
                 let group = self.shadow.pop_group(usize::from(count))?;
                 self.tuple(&group)
             }
-            Rule::Frame => {
-                let size = self.length(8)?;
-                self.fits(size)
-            }
+            Rule::Frame => self.enter_frame(),
             Rule::Proto => self.proto(start),
             rule => self.step_over_values(rule),
         }
@@ -178,6 +185,26 @@ impl<'a> Scan<'a> {
         let version = self.take(1)?[0];
         if start != 0 || !(2..=5).contains(&version) {
             return Err(Refusal::Broken("protocol"));
+        }
+        Ok(())
+    }
+
+    fn enter_frame(&mut self) -> Checked<()> {
+        let size = self.length(8)?;
+        self.fits(size)?;
+        if self.framed {
+            return Err(Refusal::Broken("a frame in a frame"));
+        }
+        self.framed = true;
+        self.end = self.at + size;
+        Ok(())
+    }
+
+    fn leave_frame(&mut self) -> Checked<()> {
+        self.framed = false;
+        self.end = self.data.len();
+        if self.at == self.end {
+            return Err(Refusal::Broken("no STOP"));
         }
         Ok(())
     }
@@ -308,7 +335,7 @@ impl<'a> Scan<'a> {
     }
 
     fn fits(&self, size: usize) -> Checked<()> {
-        if size > self.data.len() - self.at {
+        if size > self.end - self.at {
             Err(TRUNCATED)
         } else {
             Ok(())
@@ -331,7 +358,7 @@ impl<'a> Scan<'a> {
 
     fn line(&mut self) -> Checked<&'a [u8]> {
         let data = self.data;
-        let rest = &data[self.at..];
+        let rest = &data[self.at..self.end];
         let size = memchr::memchr(b'\n', rest).ok_or(TRUNCATED)?;
         self.at += size + 1;
         Ok(&rest[..size])

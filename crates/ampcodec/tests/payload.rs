@@ -221,6 +221,35 @@ fn lengths_are_checked_against_what_is_left() {
 }
 
 #[test]
+fn frames_hold_whole_opcodes() {
+    assert_eq!(
+        scan(b"\x80\x04\x95\x02\0\0\0\0\0\0\0K\x01\x95\x01\0\0\0\0\0\0\0."),
+        Verdict::Plain
+    );
+    assert_eq!(scan(b"\x80\x04\x95\0\0\0\0\0\0\0\0N."), Verdict::Plain);
+    check_refused(&[
+        // An unpickler of files drops what is left of the frame: here the `\x05` of SHORT_BINBYTES.
+        (
+            b"\x80\x04\x95\x01\0\0\0\0\0\0\0C\x05abcde.",
+            "longer than what is there",
+        ),
+        (
+            b"\x80\x04\x95\x03\0\0\0\0\0\0\0C\x05abcde.",
+            "longer than what is there",
+        ),
+        (
+            b"\x80\x04\x95\x03\0\0\0\0\0\0\0cos\nsystem\n.",
+            "longer than what is there",
+        ),
+        (
+            b"\x80\x04\x95\x0b\0\0\0\0\0\0\0\x95\x02\0\0\0\0\0\0\0N.",
+            "a frame in a frame",
+        ),
+        (b"\x80\x04\x95\x01\0\0\0\0\0\0\0N", "no STOP"),
+    ]);
+}
+
+#[test]
 fn nothing_is_taken_from_where_nothing_is() {
     check_refused(&[
         (b"\x80\x04Nh\0.", "memo index"),

@@ -1,4 +1,5 @@
 //! An unpickler as simple as can be, to check the scan by: it trusts nothing and knows no limits.
+//! Like `CPython`'s unpickler of files it reads frame by frame, so that both must see the same opcodes.
 
 /// Values by their numbers; each is the list of the values in it.
 #[derive(Default)]
@@ -15,13 +16,26 @@ impl Unpickler {
     /// or a value is inside of itself.
     pub fn depth_of(pickle: &[u8]) -> Option<usize> {
         let mut unpickler = Self::default();
-        let mut rest = pickle;
-        while unpickler.step(&mut rest)? {}
+        let (mut rest, mut behind) = (pickle, &pickle[..0]);
+        loop {
+            if rest.is_empty() {
+                rest = std::mem::take(&mut behind);
+            }
+            if rest.first() == Some(&0x95) {
+                let frame = frame(&mut rest)?;
+                if !behind.is_empty() {
+                    return None;
+                }
+                (rest, behind) = (frame, rest);
+            } else if !unpickler.step(&mut rest)? {
+                break;
+            }
+        }
         let depths = unpickler.depths()?;
         let [value] = unpickler.stack[..] else {
             return None;
         };
-        rest.is_empty().then(|| depths[value])
+        (rest.is_empty() && behind.is_empty()).then(|| depths[value])
     }
 
     /// Do the next opcode; false for the last.
@@ -30,7 +44,6 @@ impl Unpickler {
         match opcode {
             b'.' => return Some(false),
             0x80 => drop(take(rest, 1)?),
-            0x95 => drop(take(rest, 8)?),
             b'N' | 0x88 | 0x89 => self.make(false, Vec::new()),
             b'K' => self.scalar(rest, 1)?,
             b'M' => self.scalar(rest, 2)?,
@@ -153,6 +166,13 @@ fn take<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
     let (taken, others) = rest.split_at_checked(size)?;
     *rest = others;
     Some(taken)
+}
+
+/// The content of the frame that begins here.
+fn frame<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    take(rest, 1)?;
+    let size = number(rest, 8)?;
+    take(rest, size)
 }
 
 fn number(rest: &mut &[u8], width: usize) -> Option<usize> {
