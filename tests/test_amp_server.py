@@ -295,18 +295,29 @@ async def test_strangers_from_elsewhere_are_refused(port):
         await link.call(MsgStatus, status=b"")
 
 
-async def test_who_knows_the_secret_is_answered(port):
-    port = await port(secret="xyzzy")
-    link = port.dial("192.0.2.7")
+@pytest.mark.parametrize("address", ["192.0.2.7", "127.0.0.1"])
+async def test_who_knows_the_secret_is_answered(port, address):
+    port = await port(host="0.0.0.0", secret="xyzzy")
+    link = port.dial(address)
     with pytest.raises(UnhandledCommand):
         await link.call(MsgStatus, status=b"")
     await authenticate(link, "xyzzy")
     assert (await link.call(MsgStatus, status=b""))["status"]
 
 
-async def test_on_this_machine_the_secret_is_answered_and_not_demanded(port):
-    port = await port(secret="xyzzy")
+async def test_a_question_needs_the_proof_too(port):
+    port = await port(host="0.0.0.0", secret="xyzzy")
     link = port.dial()
+    with pytest.raises(UnhandledCommand):
+        await link.call(PortalQuery, query="stop", arguments=b"")
+    await authenticate(link, "xyzzy")
+    assert (await link.call(PortalQuery, query="stop", arguments=b""))["result"]
+
+
+@pytest.mark.parametrize(("host", "address"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "")])
+async def test_at_a_local_port_the_secret_is_answered_and_not_demanded(port, host, address):
+    port = await port(host=host, secret="xyzzy")
+    link = port.dial(address)
     assert (await link.call(MsgStatus, status=b""))["status"]
     await authenticate(link, "xyzzy")
 

@@ -109,14 +109,14 @@ class AmpServer:
 
     def _admit(self, link: Link) -> None:
         address = link.connection.address
-        trust = may_speak(self.config.amp, address)
+        trust = may_speak(self.config.amp, address, local=link.connection.is_local)
         if trust is Trust.REFUSED:
             self.metrics.amp_connections_refused += 1
             log.warning("amp_address_refused", address=address)
             link.abort("the address is not trusted")
             return
         if self.config.amp.secret is not None:
-            # Whoever asks is answered; who comes from afar has to ask first.
+            # Whoever asks is answered; at an open port it is what each has to ask first.
             guard = Authenticator(self.config.amp.secret)
             for command, responder in guard.responders.items():
                 link.respond(command, responder)

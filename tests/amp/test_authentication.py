@@ -39,8 +39,12 @@ NETWORKS = ("10.1.0.0/16", "fd00::/8", "192.0.2.7")
     ("address", "secret", "networks", "expected"),
     [
         ("", None, (), Trust.LOCAL),
+        ("", SECRET, (), Trust.LOCAL),
         ("127.0.0.1", None, (), Trust.LOCAL),
-        ("127.8.8.8", SECRET, (), Trust.LOCAL),
+        ("127.0.0.1", None, NETWORKS, Trust.LOCAL),
+        ("127.8.8.8", SECRET, (), Trust.SECRET),
+        ("::1", SECRET, NETWORKS, Trust.SECRET),
+        ("127.0.0.1", SECRET, ("127.0.0.0/8",), Trust.NETWORK),
         ("::1", None, (), Trust.LOCAL),
         ("::ffff:127.0.0.1", None, (), Trust.LOCAL),
         ("10.1.2.3", None, NETWORKS, Trust.NETWORK),
@@ -57,8 +61,22 @@ NETWORKS = ("10.1.0.0/16", "fd00::/8", "192.0.2.7")
     ],
 )
 def test_may_speak(address, secret, networks, expected):
-    config = AmpConfig(secret=secret, trusted_networks=networks)
+    config = AmpConfig(host="0.0.0.0", secret=secret, trusted_networks=networks)
     assert may_speak(config, address) is expected
+
+
+@pytest.mark.parametrize("settings", [{}, {"host": "::1"}, {"host": "localhost"}])
+def test_a_port_on_loopback_demands_no_proof(settings):
+    config = AmpConfig(secret=SECRET, **settings)
+    assert may_speak(config, "127.0.0.1") is Trust.LOCAL
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"), [(None, Trust.LOCAL), (SECRET, Trust.SECRET), ("", Trust.LOCAL)]
+)
+def test_this_machine_by_its_own_address(secret, expected):
+    config = AmpConfig(host="192.0.2.2", secret=secret, trusted_networks=NETWORKS)
+    assert may_speak(config, "192.0.2.2", local=True) is expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import trio
 
+from portal.amp.authentication import Authenticator
 from portal.amp.commands import PortalQuery
 from portal.amp.link import Link
 from portal.amp.query import ask
@@ -24,6 +25,7 @@ class Peer:
         self.sock = sock
         self.answer = self.echo
         self.responders = {PortalQuery: self.respond}
+        self.secret = None
         self.links = []
         self._stop = trio.Event()
         self._ready = threading.Event()
@@ -36,6 +38,11 @@ class Peer:
 
     def make_link(self, connection):
         link = Link(connection, AmpConfig(), Metrics(), responders=self.responders, packed={})
+        if self.secret is not None:
+            guard = Authenticator(self.secret)
+            for command, responder in guard.responders.items():
+                link.respond(command, responder)
+            link.allow = guard.allow
         self.links.append(link)
         return link
 
@@ -54,6 +61,12 @@ class Peer:
         while True:
             accepted, _ = await listener.accept()
             hub.add_socket(socket.socket(fileno=accepted.detach()), self.make_link)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.delenv("PORTAL_AMP_SECRET", raising=False)
+    return monkeypatch
 
 
 @contextmanager
@@ -132,6 +145,36 @@ def test_a_peer_that_knows_no_questions(peer, sock):
     host, port = sock.getsockname()
     with pytest.raises(ConnectionLost, match=f"no Portal answers at {host}:{port} to this address"):
         ask("status", (host, port), 10)
+
+
+@pytest.mark.parametrize("theirs", [None, "xyzzy"])
+def test_the_secret_comes_from_the_environment(peer, sock, environment, theirs):
+    peer.secret = theirs
+    environment.setenv("PORTAL_AMP_SECRET", "xyzzy")
+    assert ask("status", sock.getsockname(), 10)["query"] == "status"
+
+
+def test_without_the_secret(peer, sock):
+    peer.secret = "xyzzy"
+    with pytest.raises(ConnectionLost, match="PORTAL_AMP_SECRET is not set"):
+        ask("status", sock.getsockname(), 10)
+
+
+def test_with_another_secret(peer, sock, environment):
+    peer.secret = "xyzzy"
+    environment.setenv("PORTAL_AMP_SECRET", "plugh")
+    with pytest.raises(PortalError, match="another secret than PORTAL_AMP_SECRET") as raised:
+        ask("status", sock.getsockname(), 10)
+    assert "plugh" not in str(raised.value)
+
+
+def test_an_impostor(peer, sock, environment):
+    """It accepts every proof and does not know the secret itself."""
+    peer.secret = "xyzzy"
+    environment.setenv("PORTAL_AMP_SECRET", "xyzzy")
+    environment.setattr("portal.amp.authentication.Authenticator.finish", lambda *_: {"proof": b""})
+    with pytest.raises(PortalError, match="another secret than PORTAL_AMP_SECRET"):
+        ask("status", sock.getsockname(), 10)
 
 
 def test_nobody_is_there(sock):

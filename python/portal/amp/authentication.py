@@ -1,7 +1,8 @@
 """Who may speak at an AMP port, and how two ends prove to each other that they know a secret.
 
-A port on loopback or on a UNIX socket (mode 0600) trusts whoever reaches it. Elsewhere a peer must
-know the shared secret, or come from a trusted network (a stock Server, which cannot do the rest):
+A port on loopback or on a UNIX socket (mode 0600) trusts whoever reaches it. At any other address
+each peer must know the shared secret, those on this machine too, or come from a trusted network (a
+stock Server, which cannot do the rest):
 
     dialler                                   listener
     AuthenticateStart(nonce=D)      ->
@@ -77,10 +78,11 @@ class Trust(enum.Enum):
     REFUSED = enum.auto()  # go away
 
 
-def may_speak(config: "AmpConfig", address: str) -> Trust:
+def may_speak(config: "AmpConfig", address: str, *, local: bool = False) -> Trust:
     """Decide by its address ("" on a UNIX socket) what a peer must do before it is answered.
 
-    Close a link that is REFUSED, and give one that must know the SECRET an `Authenticator`.
+    `local` says of an address that is not loopback that it is this machine's own. Close a link that
+    is REFUSED, and give one that must know the SECRET an `Authenticator`.
     Raises ConfigError for a trusted network that is none.
     """
     if not address:
@@ -88,11 +90,12 @@ def may_speak(config: "AmpConfig", address: str) -> Trust:
     peer = _parse_address(address)
     if peer is None:
         return Trust.REFUSED
-    if peer.is_loopback:
-        return Trust.LOCAL
     if any(peer in network for network in trusted_networks(config)):
         return Trust.NETWORK
-    return Trust.SECRET if config.secret else Trust.REFUSED
+    if config.secret and is_open(config):
+        # Of everybody: behind a loopback address may stand a tunnel or a proxy, too.
+        return Trust.SECRET
+    return Trust.LOCAL if local or peer.is_loopback else Trust.REFUSED
 
 
 def trusted_networks(
@@ -106,6 +109,11 @@ def trusted_networks(
         raise ConfigError("configuration", "amp.trusted_networks", expected) from error
 
 
+def is_open(config: "AmpConfig") -> bool:
+    """Whether the AMP port can be reached from beyond this machine."""
+    return config.socket is None and not _is_loopback_host(config.host)
+
+
 def check_address(config: "AmpConfig") -> None:
     """Refuse to listen where anybody could dial in; call it before the port is opened.
 
@@ -113,10 +121,10 @@ def check_address(config: "AmpConfig") -> None:
     Raises ConfigError for an address that is not loopback, with neither secret nor networks.
     """
     networks = trusted_networks(config)
-    if config.socket is not None or _is_loopback_host(config.host):
+    if not is_open(config):
         return
     if not config.secret and not networks:
-        expected = "an address that is not loopback needs amp.secret or amp.trusted_networks"
+        expected = "an address that is not loopback needs PORTAL_AMP_SECRET or amp.trusted_networks"
         raise ConfigError("configuration", "amp.host", expected)
     if networks:
         log.warning("amp_networks_trusted", networks=[str(network) for network in networks])

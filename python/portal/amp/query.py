@@ -1,17 +1,32 @@
 """One question to a running Portal, asked by a program that has nothing else to do.
 
-The command line is such a program: it dials the AMP port, asks by PortalQuery, and is gone.
+The command line is such a program: it dials the AMP port, asks by PortalQuery, and is gone. Where
+the environment holds the shared secret (PORTAL_AMP_SECRET) it proves that first.
 """
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from portal.amp.authentication import AuthenticationError, authenticate
 from portal.amp.commands import PortalQuery
 from portal.amp.link import Link
-from portal.config import AmpConfig, HubConfig, amp_address_to_text
-from portal.errors import ConnectionLost, PortalError, RemoteAMPError, UnhandledCommand
+from portal.config import (
+    AMP_SECRET_VARIABLE,
+    AmpConfig,
+    HubConfig,
+    amp_address_to_text,
+    amp_secret_from_environment,
+)
+from portal.errors import (
+    ConnectionLost,
+    PortalError,
+    RemoteAMPError,
+    RemoteProtocolError,
+    UnhandledCommand,
+)
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
 
@@ -31,10 +46,15 @@ def ask(query: str, address: Address, seconds: float, *, until_gone: bool = Fals
     one line for people.
     """
     where = amp_address_to_text(address)
+    secret = amp_secret_from_environment()
     try:
-        return trio.run(dial_and_ask, query, address, seconds, until_gone)
+        return trio.run(dial_and_ask, query, address, seconds, until_gone, secret)
     except UnhandledCommand:
-        raise ConnectionLost(f"no Portal answers at {where} to this address") from None
+        hint = "" if secret else f" (it may want the secret: {AMP_SECRET_VARIABLE} is not set)"
+        raise ConnectionLost(f"no Portal answers at {where} to this address{hint}") from None
+    except AuthenticationError:
+        other = f"the Portal at {where} has another secret than {AMP_SECRET_VARIABLE}"
+        raise PortalError(other) from None
     except RemoteAMPError as error:
         raise PortalError(f"{query}: {error.description}") from error
     except trio.TooSlowError:
@@ -43,11 +63,18 @@ def ask(query: str, address: Address, seconds: float, *, until_gone: bool = Fals
         raise ConnectionLost(f"no Portal answers at {where}") from error
 
 
-async def dial_and_ask(query: str, address: Address, seconds: float, until_gone: bool) -> Answer:
+async def dial_and_ask(
+    query: str,
+    address: Address,
+    seconds: float,
+    until_gone: bool,
+    secret: str | None = None,
+) -> Answer:
     """Do what `ask` does, inside of trio, and with the errors as they come.
 
     Raises OSError where nothing listens, ConnectionLost when the link ends first, RemoteAMPError
-    when the Portal refuses, UnhandledCommand from a peer that knows no questions, and TooSlowError.
+    when the Portal refuses, AuthenticationError when the two have different secrets,
+    UnhandledCommand from a peer that knows no questions, and TooSlowError.
     Cancelling closes the link; what was asked for may still be done.
     """
     metrics = Metrics()
@@ -72,6 +99,8 @@ async def dial_and_ask(query: str, address: Address, seconds: float, until_gone:
                     await hub.connect_unix(address, make_link)
                 else:
                     await hub.connect_tcp(*address, make_link)
+                if secret is not None:
+                    await _authenticate(links[0], secret)
                 response = await links[0].call(PortalQuery, query=query, arguments=b"{}")
                 answer = json.loads(response["result"])
                 if until_gone:
@@ -82,3 +111,12 @@ async def dial_and_ask(query: str, address: Address, seconds: float, until_gone:
     if failure is not None:
         raise failure
     return answer
+
+
+async def _authenticate(link: Link, secret: str) -> None:
+    # A Portal without a secret says UNHANDLED; it is asked all the same, for nothing is confided.
+    with contextlib.suppress(UnhandledCommand):
+        try:
+            await authenticate(link, secret)
+        except RemoteProtocolError as error:
+            raise AuthenticationError(error.text) from error
