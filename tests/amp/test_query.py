@@ -172,7 +172,9 @@ def test_an_impostor(peer, sock, environment):
     """It accepts every proof and does not know the secret itself."""
     peer.secret = "xyzzy"
     environment.setenv("PORTAL_AMP_SECRET", "xyzzy")
-    environment.setattr("portal.amp.authentication.Authenticator.finish", lambda *_: {"proof": b""})
+    environment.setattr(
+        "portal.amp.authentication.Authenticator.finish", lambda *_, **__: {"proof": b""}
+    )
     with pytest.raises(PortalError, match="another secret than PORTAL_AMP_SECRET"):
         ask("status", sock.getsockname(), 10)
 
