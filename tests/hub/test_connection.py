@@ -1,5 +1,6 @@
 """A connection's bytes and its ends, over both kinds of sockets, served by a real hub."""
 
+import select
 import socket
 
 import pytest
@@ -122,6 +123,20 @@ async def test_who_is_local(hub, make_pair, peer, local):
     connection = hub.add_socket(near, Silent, peer=peer)
     assert connection.is_local is local
     assert connection.peer == (peer if isinstance(peer, str) else peer[:2])
+
+
+class Elsewhere(socket.socket):
+    """A socket whose own end is at an address that is not loopback."""
+
+    def getsockname(self):
+        return ("192.0.2.1", 7)
+
+
+async def test_a_peer_at_this_end_s_own_address_is_local(hub, make_pair):
+    near, _ = make_pair()
+    sock = Elsewhere(fileno=near.detach())
+    connection = hub.add_socket(sock, Silent, peer=("192.0.2.1", 5))
+    assert connection.is_local
 
 
 class Silent:
@@ -428,6 +443,75 @@ async def test_a_peer_that_is_gone_is_read_to_its_end_despite_a_pause(hub, conne
     await until(lambda: recorder.lost)
     assert recorder.data == b"last words"
     assert recorder.events == ["eof", ("lost", None)]
+
+
+@both
+@pytest.mark.parametrize("verb", ["shut", "close"])
+async def test_the_end_of_input_is_noticed_despite_a_pause(hub, connect, until, kind, verb):
+    recorder, peer = connect(hub, kind)
+    recorder.connection.pause_reading()
+    await trio.testing.wait_all_tasks_blocked()
+    peer.send(b"last words")
+    getattr(peer, verb)()
+    await until(lambda: recorder.lost)
+    assert recorder.data == b"last words"
+    assert recorder.events == ["eof", ("lost", None)]
+
+
+@both
+async def test_a_paused_peer_that_ends_cannot_flood(make_hub, connect, until, nursery, kind):
+    hub = make_hub(receive_bytes=10)
+    recorder, peer = connect(hub, kind, half_open=True)
+    recorder.connection.pause_reading()
+    peer.send(b"0123456789" * 1000)
+    peer.shut()
+    with capture_logs() as logs:
+        nursery.start_soon(hub.run)
+        await until(lambda: recorder.events)
+    assert recorder.data == b"0123456789"
+    assert recorder.events == ["eof"]
+    assert [(entry["event"], entry["size"]) for entry in logs] == [("input_discarded", 9990)]
+    recorder.connection.resume_reading()
+    recorder.connection.write(b"your answer")
+    recorder.connection.close()
+    # Nothing of the input is left unread, so no reset swallows the answer.
+    assert await peer.read_to_end() == b"your answer"
+    await until(lambda: recorder.lost)
+    assert recorder.data == b"0123456789"
+
+
+@both
+@pytest.mark.parametrize(
+    ("at_data", "data", "events"),
+    [
+        ("close", b"1234", []),
+        ("abort", b"1234", []),
+        ("pause_reading", b"1234", ["eof"]),
+        ("resume_reading", b"12345678", ["eof"]),
+    ],
+)
+async def test_what_the_last_words_of_a_paused_peer_lead_to(
+    make_hub, connect, until, nursery, kind, at_data, data, events
+):
+    hub = make_hub(receive_bytes=4)
+    recorder, peer = connect(hub, kind)
+    recorder.connection.pause_reading()
+    recorder.at_data = lambda _: getattr(recorder.connection, at_data)()
+    peer.send(b"12345678")
+    peer.shut()
+    nursery.start_soon(hub.run)
+    await until(lambda: recorder.lost)
+    assert recorder.data == data
+    assert recorder.events == [*events, ("lost", None)]
+
+
+async def test_a_half_closed_peer_costs_no_ticks(hub, connect, until):
+    recorder, peer = connect(hub, half_open=True)
+    recorder.connection.pause_reading()
+    peer.shut()
+    await until(lambda: recorder.events)
+    await trio.testing.wait_all_tasks_blocked()
+    assert select.select([hub._poller.fileno()], [], [], 0)[0] == []
 
 
 # ---- protocols

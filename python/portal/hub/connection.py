@@ -16,14 +16,14 @@ A layer between socket and protocol (TLS, the PROXY header) is the connection's 
 a connection to the protocol above it; nothing here has to know of it.
 """
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from portal.hub.poller import GONE, READABLE, WRITABLE
+from portal.hub.poller import FINISHED, GONE, READABLE, WRITABLE
 from portal.hub.protocol import NOBODY, ConnectionProtocol
+from portal.hub.sockets import discard_input, is_local, take_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,6 @@ OPEN, BROKEN, CLOSING, ENDED = range(4)
 # What is left of a long write is sent by itself: joining it to what came later would copy it anew
 # in every tick.
 JOIN_BYTES = 64 * 1024
-# More than the kernel keeps of unread input; memory that stays empty costs nothing.
-DISCARD_BYTES = 8 * 1024 * 1024
 
 
 class Connection:
@@ -101,8 +99,8 @@ class Connection:
         self._paused = False
         self._eof = False
         self._priority = False
-        self._interest = READABLE
-        agenda.poller.register(self._fd, READABLE)
+        self._interest = READABLE | FINISHED
+        agenda.poller.register(self._fd, self._interest)
 
     @property
     def peer(self) -> tuple[str, int] | str:
@@ -111,8 +109,8 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether the peer is on this machine: on a loopback address or a UNIX socket."""
-        return not self.address or self.address.startswith("127.") or self.address == "::1"
+        """Whether the peer is on this machine: on loopback, a UNIX socket, or its own address."""
+        return is_local(self._socket, self.address)
 
     @property
     def sessid(self) -> int | None:
@@ -180,7 +178,11 @@ class Connection:
             self._end(None)
 
     def pause_reading(self) -> None:
-        """Read no more until `resume_reading`; a peer that is gone is read to its end though."""
+        """Read no more until `resume_reading`.
+
+        A peer that ends its input meanwhile is read once more, the rest of what it sent is
+        thrown away, and the protocol's `receive_eof` is called.
+        """
         self._paused = True
         if self._state == OPEN:
             self._reading = False
@@ -233,12 +235,12 @@ class Connection:
         if event & WRITABLE and not self._dirty:
             self._dirty = True
             self._agenda.flush_later(self)
-        if event & GONE:
-            if self._eof:
-                self._end(self._socket_error())
-                return 0
-            # It is reported until the input is read to its end, so that a pause cannot hold.
-            self._reading = True
+        if self._eof:
+            if event & GONE:
+                self._end(take_error(self._socket))
+            return 0
+        if event & (GONE | FINISHED) and not self._reading:
+            return self._receive_last()
         return self.receive()
 
     def flush(self) -> int:
@@ -293,6 +295,20 @@ class Connection:
         if self._ended is not None:
             self._ended(self)
 
+    def _receive_last(self) -> int:
+        """Heed the end of a paused peer, which would be missed else; returns the bytes taken.
+
+        One read of its last words is handed on. To read on to their end would let it flood.
+        """
+        self._reading = True
+        received = self.receive()
+        if self._paused and self._state == OPEN and not self._eof:
+            discarded = discard_input(self._socket)
+            if discarded:
+                log.info("input_discarded", sessid=self.sessid, size=discarded)
+            self._receive_eof()
+        return received
+
     def _receive_eof(self) -> None:
         self._eof = True
         self._reading = False
@@ -334,17 +350,9 @@ class Connection:
             self._end(None)  # the peer is gone already, and all was sent
             return
         if self._agenda.stopping:
-            self._discard_input()
+            discard_input(self._socket)  # there is no time to wait for the peer's end
         if self._eof or self._agenda.stopping:
             self._end(None)
-
-    def _discard_input(self) -> None:
-        """Read what has come by now, for there is no time to wait for the peer's end.
-
-        Unread input at the closing of the socket would cost the peer the last line.
-        """
-        with contextlib.suppress(OSError):
-            self._socket.recv(DISCARD_BYTES)
 
     def _break(self, error: OSError) -> None:
         """Give up sending; what the peer sent before it went is in the kernel and still counts."""
@@ -375,11 +383,9 @@ class Connection:
         self._head, self._tail, self.unsent, self._clogged = b"", None, 0, False
 
     def _update_interest(self) -> None:
-        interest = (READABLE if self._reading else 0) | (WRITABLE if self._clogged else 0)
+        # The end of input is reported for ever: once it is known it is not asked for any more.
+        interest = 0 if self._eof else FINISHED
+        interest |= (READABLE if self._reading else 0) | (WRITABLE if self._clogged else 0)
         if interest != self._interest:
             self._interest = interest
             self._agenda.poller.modify(self._fd, interest, priority=self._priority)
-
-    def _socket_error(self) -> OSError | None:
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return OSError(code, "the connection was reset") if code else None

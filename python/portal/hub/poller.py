@@ -15,6 +15,9 @@ READABLE = getattr(select, "EPOLLIN", 0)
 WRITABLE = getattr(select, "EPOLLOUT", 0)
 # Reported without being asked for: the peer has reset the connection, or both ways are shut.
 GONE = getattr(select, "EPOLLERR", 0) | getattr(select, "EPOLLHUP", 0)
+# Asked for beside READABLE or without it: the peer has shut its direction, and all that it sent
+# before is here.
+FINISHED = getattr(select, "EPOLLRDHUP", 0)
 
 Event = tuple[int, int]
 
@@ -47,7 +50,7 @@ class Poller:
         return self._common.fileno()
 
     def register(self, fd: int, interest: int) -> None:
-        """Watch a descriptor for READABLE and WRITABLE; GONE is always reported."""
+        """Watch a descriptor for READABLE, WRITABLE, FINISHED; GONE is always reported."""
         self._common.register(fd, interest)
 
     def modify(self, fd: int, interest: int, *, priority: bool) -> None:
