@@ -303,6 +303,7 @@ async def test_tcp_is_dialled(hub, until, make_pair):
         with far:
             assert made.peer == server.getsockname()
             assert made._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert made._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(far))
             assert await stream.receive_some() == b"hello"
             await stream.aclose()

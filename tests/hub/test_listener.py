@@ -281,12 +281,13 @@ async def test_unix(listen, dial, tmp_path, until):
     await until(lambda: admission.total == 0)
 
 
-async def test_no_delay_on_what_is_accepted(listen, dial):
+async def test_no_delay_and_keepalive_on_what_is_accepted(listen, dial):
     made = []
     listener, _ = await listen(make=lambda made_: made.append(made_) or Protocol(made_))
     await (await dial(listener)).receive_some()
     (connection,) = made
     assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert connection._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def test_several_sockets(listen, hub):

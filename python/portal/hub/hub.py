@@ -30,6 +30,7 @@ from portal.hub.connection import Connection
 from portal.hub.dialler import dial_tcp, dial_unix
 from portal.hub.poller import READABLE, Event, Poller
 from portal.hub.protocol import ConnectionProtocol
+from portal.hub.sockets import prepare
 from portal.hub.timers import DeadlineQueue, T, Timers
 from portal.metrics import Metrics
 
@@ -102,13 +103,10 @@ class Hub:
             sock.close()
             raise ConnectionLost(SHUTTING_DOWN)
         try:
-            sock.setblocking(False)
-            if sock.family != socket.AF_UNIX:
-                # Else a reply waits for the peer's acknowledgement of the last one: 44 ms.
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(
-                sock, sock.getpeername() if peer is None else peer, self._agenda, ended
-            )
+            if peer is None:
+                peer = sock.getpeername()
+            prepare(sock, "" if isinstance(peer, str) else peer[0])
+            connection = Connection(sock, peer, self._agenda, ended)
         except BaseException:
             sock.close()
             raise
