@@ -21,7 +21,7 @@ class Metrics:
     connections_accepted: int = counter("Sockets accepted on every listener.")
     connections_lost: int = counter("Connections that ended, for whatever reason.")
     connections_refused: int = counter("Sockets refused for a limit on connections.")
-    accept_pauses: int = counter("Pauses in accepting, for want of descriptors.")
+    accept_pauses: int = counter("Pauses in accepting, for want of descriptors and the like.")
     slow_readers_cut: int = counter("Peers cut because they read too slowly.")
     protocol_crashes: int = counter("Exceptions of protocol code that ended their connection.")
     bytes_received: int = counter("Bytes read from every socket.")

@@ -364,7 +364,7 @@ class Failing(socket.socket):
 
     def accept(self):
         if self.errors:
-            raise OSError(self.errors.pop(0), "a shortage")
+            raise OSError(self.errors.pop(0), "not now")
         return super().accept()
 
 
@@ -375,8 +375,18 @@ def failing_socket(*errors):
     return sock
 
 
-async def test_a_shortage_of_descriptors_pauses_accepting(listen, dial, metrics, mock_clock, until):
-    listener, _ = await listen([failing_socket(errno.EMFILE, errno.ENFILE)])
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (errno.EMFILE, errno.ENFILE),
+        (errno.ENOBUFS, errno.ENOMEM),
+        (errno.ENETDOWN, errno.EPROTO),
+        (errno.EHOSTUNREACH, errno.EPERM),
+        (errno.ENOSYS, errno.EIO),
+    ],
+)
+async def test_what_may_pass_pauses_accepting(listen, dial, metrics, mock_clock, until, errors):
+    listener, _ = await listen([failing_socket(*errors)])
     stream = await dial(listener)
     for pauses in (1, 2):
         await until(lambda: metrics.accept_pauses == pauses)  # noqa: B023 - called at once
@@ -393,8 +403,9 @@ async def test_a_peer_that_left_the_backlog(listen, dial, metrics):
     assert metrics.accept_pauses == 0
 
 
-async def test_a_socket_that_never_accepts_again(hub, dial):
-    sock = failing_socket(errno.EINVAL)
+@pytest.mark.parametrize("error", [errno.EBADF, errno.EINVAL, errno.ENOTSOCK])
+async def test_a_socket_that_never_accepts_again(hub, dial, error):
+    sock = failing_socket(error)
     listener = Listener(hub, "test", [sock], Protocol, admission=Admission(LimitsConfig()))
     with pytest.RaisesGroup(pytest.RaisesGroup(OSError)):
         async with trio.open_nursery() as nursery:

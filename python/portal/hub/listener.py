@@ -33,8 +33,9 @@ TOO_FAST = "You are connecting too often. Please wait a little, then try again."
 
 # Connections that are kept for the line of refusal; more are closed without one.
 LINGERING = 256
-# For want of which the kernel accepts nothing for the moment.
-SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# After which a socket never accepts again. All else passes: a shortage of descriptors or memory, an
+# error of the network under a connection that waits (accept(2) names a dozen, and more may come).
+FINAL = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 # Other ports to try where the free one of the first address is taken on another.
 PORT_ATTEMPTS = 16
 # Addresses that are remembered before those that mean nothing any more are looked for.
@@ -147,8 +148,8 @@ class Listener:
         """Accept until `close` is called or the task is cancelled; then the sockets are closed.
 
         Reports started with `addresses`. What was accepted lives on. Call it once.
-        Raises OSError, in exception groups of its nursery, when the kernel refuses to accept for
-        another reason than a shortage.
+        Raises OSError, in exception groups of its nursery, when a socket is none that can ever
+        accept; whatever else the kernel refuses for is waited out.
         """
         try:
             with self._scope:
@@ -176,7 +177,7 @@ class Listener:
             try:
                 self._accept_batch(sock)
             except OSError as error:
-                if error.errno not in SHORTAGES:
+                if error.errno in FINAL:
                     raise
                 # Those who wait in the backlog are served afterwards.
                 self._hub.metrics.accept_pauses += 1
