@@ -10,7 +10,7 @@ def plain(session, *args, **kwargs):
     return (session, args, kwargs)
 
 
-async def waiting(session, *args, **kwargs):
+async def waiting(session=None, *args, **kwargs):
     return plain(session, *args, **kwargs)
 
 
@@ -18,11 +18,12 @@ def default(session, cmdname, *args, **kwargs):
     return (session, cmdname, args, kwargs)
 
 
-@pytest.mark.parametrize(("function", "waits"), [(plain, False), (waiting, True)])
-def test_whether_a_function_waits_is_known_from_its_registration(function, waits):
+def test_functions_are_found_by_name():
     functions = InputFunctions()
-    functions.add("text", function)
-    assert functions.find("text") == (function, waits)
+    functions.add("text", plain)
+    functions.add("look", waiting)
+    assert functions.find("text") is plain
+    assert functions.find("look") is waiting
     assert functions.find("other") is None
 
 
@@ -30,31 +31,17 @@ def test_the_last_one_counts():
     functions = InputFunctions()
     functions.add("text", waiting)
     functions.add("text", plain)
-    assert functions.find("text").function is plain
+    assert functions.find("text") is plain
 
 
 def test_default_gets_the_name():
     functions = InputFunctions()
     functions.add("text", plain)
     functions.add("default", default)
-    assert functions.find("text").function is plain
-    found = functions.find("hp")
-    assert not found.waits
-    assert found.function("s", 1, x=2) == ("s", "hp", (1,), {"x": 2})
+    assert functions.find("text") is plain
+    assert functions.find("hp")("s", 1, x=2) == ("s", "hp", (1,), {"x": 2})
     # A client may call its message "default" as well.
-    assert functions.find("default").function("s") == ("s", "default", (), {})
-
-
-async def test_an_asynchronous_default_waits():
-    functions = InputFunctions()
-
-    async def later(session, cmdname):
-        return (session, cmdname)
-
-    functions.add("default", later)
-    found = functions.find("hp")
-    assert found.waits
-    assert await found.function("s") == ("s", "hp")
+    assert functions.find("default")("s") == ("s", "default", (), {})
 
 
 def test_hooks_are_called_in_order(side):
@@ -70,6 +57,16 @@ def test_hooks_are_called_in_order(side):
 def test_hooks_do_not_wait(name):
     with pytest.raises(TypeError, match=name):
         Hooks().add(name, waiting)
+
+
+def test_a_hook_that_turns_out_to_wait_has_failed(side):
+    hooks = Hooks()
+    for name in ("at_connect", "at_start"):
+        hooks.add(name, lambda *_: waiting())
+    hooks.call("at_connect", side.connect(6))
+    assert side.portal.take_texts() == [(6, FAILED)]
+    with pytest.raises(TypeError, match="at_start"):
+        hooks.start()
 
 
 def test_what_a_hook_raises_costs_nobody_anything(side):

@@ -72,9 +72,11 @@ def test_without_a_nursery_nothing_waits(side):
     async def text(session, **_): ...
 
     side.functions.add("text", text)
+    side.functions.add("later", lambda session, **_: Later(iter(())))
     side.connect()
-    with pytest.raises(InputError, match="not running"):
-        side.receive(1, "a", text=[])
+    for name in ("text", "later"):
+        with pytest.raises(InputError, match="not running"):
+            side.receive(1, "a", **{name: []})
 
 
 async def test_a_slow_function_holds_up_its_own_session_only(running_side, gates):
@@ -97,6 +99,72 @@ async def test_a_slow_function_holds_up_its_own_session_only(running_side, gates
     assert "e" not in running_side.answers
 
 
+def decorated(function):
+    """Wrap a function as a decorator does that knows nothing of waiting."""
+
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Later:
+    """Something to be awaited that is no coroutine."""
+
+    def __init__(self, coroutine):
+        self.coroutine = coroutine
+
+    def __await__(self):
+        return self.coroutine.__await__()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        decorated,
+        lambda function: partial(decorated(function)),
+        lambda function: lambda *args, **kwargs: Later(function(*args, **kwargs)),
+    ],
+)
+async def test_a_function_that_only_returns_something_to_be_awaited(running_side, gates, wrap):
+    """What counts is what it returns, not how it looks."""
+    text = wrap(running_side.functions.find("text"))
+    running_side.functions.add("text", text)
+    running_side.functions.add("default", lambda session, _name, word, **_: text(session, word))
+    running_side.connect()
+    running_side.receive(1, "a", plain=["before"], text=["slow"], other=["slower"])
+    running_side.receive(1, "b", plain=["behind"])
+    assert gates.done == ["before"]
+    gates.open("slow")
+    await settle()
+    assert gates.done == ["before", "slow"]
+    assert running_side.answered() == []
+    gates.open("slower")
+    await settle()
+    assert gates.done == ["before", "slow", "slower", "behind"]
+    assert running_side.answered() == ["a", "b"]
+
+
+async def test_what_a_function_hands_on_itself_comes_before_it(running_side, gates):
+    def text(session, **_):
+        running_side.receive(1, "inner", slow=["first"])
+        return gates.wait("second")
+
+    async def wait(word):
+        gates.done.append(word)
+
+    gates.wait = wait
+    running_side.functions.add("slow", running_side.functions.find("text"))
+    running_side.functions.add("text", text)
+    running_side.connect()
+    running_side.receive(1, "outer", text=[])
+    gates.open("first")
+    await settle()
+    assert gates.done == ["first", "second"]
+    assert running_side.answered() == ["inner", "outer"]
+    assert running_side.workers.busy == 0
+
+
 async def test_a_waiting_function_that_fails(running_side):
     async def text(session, **_):
         await trio.lowlevel.checkpoint()
@@ -107,9 +175,10 @@ async def test_a_waiting_function_that_fails(running_side):
     running_side.connect(3)
     running_side.receive(3, "a", text=[], nothing=[])
     running_side.receive(3, "b", text=["too", "many"])
+    running_side.receive(3, "c", text=[], unheard=[])
     await settle()
-    assert running_side.portal.take_texts() == [(3, FAILED), (3, FAILED)]
-    for tag in ("a", "b"):
+    assert running_side.portal.take_texts() == [(3, FAILED)] * 4
+    for tag in ("a", "b", "c"):
         (error,) = running_side.answers[tag].given
         assert isinstance(error, InputError)
 

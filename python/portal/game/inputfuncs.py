@@ -1,13 +1,12 @@
 """What a game registers: functions for messages by name, and hooks for what happens.
 
-Whether a function is asynchronous is decided when it is registered, so that a message costs no
-look at it. Both kinds of table hold callables only and belong to one `GameServer`.
+Both kinds of table hold callables only and belong to one `GameServer`.
 """
 
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -29,6 +28,7 @@ HOOKS = (
     "at_login",
     "at_disconnect",
 )
+NOT_PLAIN = "{} is a hook, and hooks are plain functions"
 FAILED = "That did not work: an error occurred in the game. It was noted, and the game goes on."
 
 
@@ -39,21 +39,14 @@ class InputError(PortalError):
     """
 
 
-class InputFunctionEntry(NamedTuple):
-    """A registered function, and whether it has to be awaited."""
-
-    function: InputFunction
-    waits: bool
-
-
 class InputFunctions:
     """The functions that messages are handed to, by name."""
 
     __slots__ = ("_default", "_table")
 
     def __init__(self) -> None:
-        self._table: dict[str, InputFunctionEntry] = {}
-        self._default: InputFunctionEntry | None = None
+        self._table: dict[str, InputFunction] = {}
+        self._default: InputFunction | None = None
 
     def add(self, name: str, function: InputFunction) -> None:
         """Hand messages called `name` to `function(session, *args, **kwargs)`.
@@ -61,24 +54,23 @@ class InputFunctions:
         `default(session, cmdname, *args, **kwargs)` gets those that nobody else takes.
         The last one registered under a name counts.
         """
-        entry = InputFunctionEntry(function, inspect.iscoroutinefunction(function))
         if name == "default":
-            self._default = entry
+            self._default = function
         else:
-            self._table[name] = entry
+            self._table[name] = function
 
-    def find(self, name: str) -> InputFunctionEntry | None:
+    def find(self, name: str) -> InputFunction | None:
         """Return what is called for messages of that name, or None when there is nothing."""
-        entry = self._table.get(name)
-        if entry is None and self._default is not None:
-            return self._default._replace(function=partial(_call_default, self._default, name))
-        return entry
+        function = self._table.get(name)
+        if function is None and self._default is not None:
+            return partial(_call_default, self._default, name)
+        return function
 
 
 def _call_default(
-    entry: InputFunctionEntry, name: str, session: "ServerSession", *args: Any, **kwargs: Any
+    function: InputFunction, name: str, session: "ServerSession", *args: Any, **kwargs: Any
 ) -> Awaitable[None] | None:
-    return entry.function(session, name, *args, **kwargs)
+    return function(session, name, *args, **kwargs)
 
 
 class Hooks:
@@ -96,25 +88,33 @@ class Hooks:
         do not wait.
         """
         if inspect.iscoroutinefunction(function):
-            raise TypeError(f"{name} is a hook, and hooks are plain functions")
+            raise TypeError(NOT_PLAIN.format(name))
         self._table[name].append(function)
 
     def start(self) -> None:
         """Call `at_start`. What it raises is passed on: without it there is no game."""
         for function in self._table["at_start"]:
-            function()
+            _call_hook("at_start", function)
 
     def call(self, name: str, session: "ServerSession | None" = None, *args: Any) -> None:
         """Call the functions of a hook; what one raises is logged, and the others are called."""
         for function in self._table[name]:
             try:
                 if session is None:
-                    function(*args)
+                    _call_hook(name, function, *args)
                 else:
-                    function(session, *args)
+                    _call_hook(name, function, session, *args)
             except Exception:
                 # The barrier between the game's code and the table of sessions.
                 sessid = 0 if session is None else session.sessid
                 log.exception("hook_failed", hook=name, sessid=sessid)
                 if session is not None:
                     session.msg(FAILED)
+
+
+def _call_hook(name: str, function: Callable[..., object], *args: Any) -> None:
+    """Call a hook. Raises TypeError when it turns out to be asynchronous: nobody awaits it."""
+    result = function(*args)
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(NOT_PLAIN.format(name))

@@ -1,20 +1,21 @@
 """Messages of one session run in order, and nobody waits for somebody else's.
 
-A message whose functions are all plain is carried out at once, in the call that brought it. One
-that has an asynchronous function goes into the session's inbox, and so does everything behind it
+A message is carried out at once, in the call that brought it, up to the first function that gives
+something to be awaited. Then it goes into the session's inbox, and so does everything behind it
 until the inbox is empty again; a worker empties it. Workers are tasks: as many as there are
 sessions whose functions wait just now. One that is done parks, and the next session wakes it, which
 is cheaper than a task for each message or a channel for each session.
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from inspect import isawaitable
+from typing import Protocol
 
 import structlog
 import trio
 
-from portal.game.inputfuncs import FAILED, InputError, InputFunctionEntry, InputFunctions
+from portal.game.inputfuncs import FAILED, InputError, InputFunctions
 from portal.game.session import ServerSession
 from portal.messages import Message
 
@@ -38,7 +39,29 @@ class Answer(Protocol):
         ...
 
 
-Inbox = deque[tuple[Message, Answer]]
+class _Turn:
+    """A message on its way through its functions.
+
+    `calls` are those that are left, `name` is the one that was called last and `awaited` what it
+    has yet to do; `failed` is one that failed. `answer` is owed once the message is in an inbox.
+    """
+
+    __slots__ = ("answer", "awaited", "calls", "failed", "name")
+
+    answer: Answer
+
+    def __init__(self, message: Message) -> None:
+        self.calls = iter(message.items())
+        self.awaited: Awaitable[object] | None = None
+        self.failed = self.name = ""
+
+    def fail(self, session: ServerSession) -> None:
+        """Note that the last function has failed, and tell the player."""
+        self.failed = self.name
+        session.msg(FAILED)
+
+
+Inbox = deque[_Turn]
 
 
 class _Worker:
@@ -96,50 +119,56 @@ class Workers:
         Raises InputError when a function failed or the session has too many outstanding.
         """
         inbox = session.inbox
+        turn = _Turn(message)
         if inbox is None:
-            entries = [self.functions.find(name) for name in message]
-            if not any(entry is not None and entry.waits for entry in entries):
-                self._call_plain(session, message, entries)
+            turn.awaited = self._call(session, turn)
+            if turn.awaited is None:
+                if turn.failed:
+                    raise InputError(f"{turn.failed} failed")
                 return
-            inbox = session.inbox = deque()
-            inbox.append((message, defer()))
-            self._begin(session)
+            # What was called may have handed on a message of this session itself.
+            inbox = session.inbox or self._begin(session, turn.awaited)
         elif len(inbox) >= MAX_OUTSTANDING:
             log.warning("session_too_far_behind", sessid=session.sessid, messages=len(inbox))
             raise InputError(f"more than {MAX_OUTSTANDING} messages are outstanding")
-        else:
-            inbox.append((message, defer()))
+        turn.answer = defer()
+        inbox.append(turn)
 
     def forget(self, session: ServerSession) -> None:
         """Drop what a session that ended has not had carried out; what runs goes on."""
         inbox = session.inbox
         while inbox is not None and len(inbox) > 1:
-            inbox.pop()[1].answer()
+            inbox.pop().answer.answer()
 
-    def _call_plain(
-        self,
-        session: ServerSession,
-        message: Message,
-        entries: list[InputFunctionEntry | None],
-    ) -> None:
-        failed = ""
-        for (name, (args, kwargs)), entry in zip(message.items(), entries, strict=True):
-            if entry is None:
-                _note_unknown(session, name)
+    def _call(self, session: ServerSession, turn: _Turn) -> Awaitable[object] | None:
+        """Call a message's functions, up to one that gives something to be awaited.
+
+        Whether it does is seen by what it returns: a decorator or a lambda around an asynchronous
+        function does not look asynchronous. Returns None when no function is left.
+        """
+        for name, (args, kwargs) in turn.calls:
+            function = self.functions.find(name)
+            if function is None:
+                log.debug("message_without_function", sessid=session.sessid, cmdname=name[:100])
                 continue
+            turn.name = name
             try:
-                entry.function(session, *args, **kwargs)
+                result = function(session, *args, **kwargs)
             except Exception:
-                # The barrier between the game's code and the link.
+                # The barrier between the game's code and the link; below is the other half.
                 log.exception("inputfunc_failed", sessid=session.sessid, cmdname=name[:100])
-                session.msg(FAILED)
-                failed = name
-        if failed:
-            raise InputError(f"{failed} failed")
+                turn.fail(session)
+            else:
+                if result is not None and isawaitable(result):
+                    return result
+        return None
 
-    def _begin(self, session: ServerSession) -> None:
+    def _begin(self, session: ServerSession, awaited: Awaitable[object]) -> Inbox:
         if self._nursery is None:
+            if isinstance(awaited, Coroutine):
+                awaited.close()
             raise InputError("the game is not running")
+        inbox = session.inbox = deque()
         if not self.busy:
             self._quiet = trio.Event()
         self.busy += 1
@@ -149,6 +178,7 @@ class Workers:
             trio.lowlevel.reschedule(worker.task)
         else:
             self._nursery.start_soon(self._work, _Worker(session))
+        return inbox
 
     async def _work(self, worker: _Worker) -> None:
         while True:
@@ -171,38 +201,25 @@ class Workers:
         inbox = session.inbox
         try:
             while inbox:
-                message, answer = inbox[0]
-                failed = await self._call_each(session, message)
+                turn = inbox[0]
+                await self._carry_out(session, turn)
                 inbox.popleft()
-                if failed:
-                    answer.fail(InputError(f"{failed} failed"))
+                if turn.failed:
+                    turn.answer.fail(InputError(f"{turn.failed} failed"))
                 else:
-                    answer.answer()
+                    turn.answer.answer()
         finally:
             session.inbox = None
             self.busy -= 1
             if not self.busy:
                 self._quiet.set()
 
-    async def _call_each(self, session: ServerSession, message: Message) -> str:
-        """Call a message's functions; returns the name of one that failed, or nothing."""
-        failed = ""
-        for name, (args, kwargs) in message.items():
-            entry = self.functions.find(name)
-            if entry is None:
-                _note_unknown(session, name)
-                continue
+    async def _carry_out(self, session: ServerSession, turn: _Turn) -> None:
+        awaited = self._call(session, turn) if turn.awaited is None else turn.awaited
+        while awaited is not None:
             try:
-                result: Any = entry.function(session, *args, **kwargs)
-                if entry.waits:
-                    await result
+                await awaited
             except Exception:
-                # As in `_call_plain`.
-                log.exception("inputfunc_failed", sessid=session.sessid, cmdname=name[:100])
-                session.msg(FAILED)
-                failed = name
-        return failed
-
-
-def _note_unknown(session: ServerSession, name: str) -> None:
-    log.debug("message_without_function", sessid=session.sessid, cmdname=name[:100])
+                log.exception("inputfunc_failed", sessid=session.sessid, cmdname=turn.name[:100])
+                turn.fail(session)
+            awaited = self._call(session, turn)
