@@ -172,12 +172,15 @@ def test_a_subnegotiation_too_long_is_counted():
         b"PRI * HTTP/2.0",
         b"CONNECT example.com:443 HTTP/1.1",
         b"OPTIONS * HTTP/1.1",
+        b"GET /",
+        b"GET /robots.txt",
     ],
 )
-def test_http_is_turned_away(world, request_line):
-    data = request_line + b"\r\nHost: x\r\nUser-Agent: y\r\n\r\n"
+@pytest.mark.parametrize("blank", range(4))
+def test_http_is_turned_away(world, request_line, blank):
+    data = b"\r\n" * blank + request_line + b"\r\nHost: x\r\nUser-Agent: y\r\n\r\n"
     heard, done = world.receive(data)
-    assert heard == []
+    assert heard == [""] * blank
     assert done[0].startswith(b"HTTP/1.0 400 ")
     assert done[0].count(b"\r\n") == 2
     assert done[1:] == [("close", "HTTP on the telnet port")]
@@ -185,15 +188,34 @@ def test_http_is_turned_away(world, request_line):
 
 
 @pytest.mark.parametrize(
-    "line", [b"GET sword", b"get / HTTP/1.1", b"GET", b"", b"say GET / HTTP/1.1"]
+    "line",
+    [
+        b"GET sword",
+        b"get / HTTP/1.1",
+        b"GET",
+        b"GET / sword",
+        b"POST /",
+        b"get /",
+        b"",
+        b"say GET / HTTP/1.1",
+    ],
 )
 def test_what_is_no_http(world, line):
     assert world.receive(line + b"\r\n") == ([line.decode()], [])
 
 
-def test_only_the_first_line_may_be_http(world):
-    assert world.receive(b"hello\r\nGET / HTTP/1.1\r\n") == (["hello", "GET / HTTP/1.1"], [])
+@pytest.mark.parametrize("before", [["hello"], ["", "hello"], [""] * 4, [""] * 9])
+def test_only_the_first_lines_may_be_http(world, before):
+    lines = [*before, "GET / HTTP/1.1"]
+    assert world.receive("".join(line + "\r\n" for line in lines).encode()) == (lines, [])
     assert world.metrics.http_on_telnet == 0
+
+
+def test_http_is_looked_for_in_another_process_too(world):
+    assert world.receive(b"\r\n") == ([""], [])
+    moved(world)
+    assert world.receive(b"GET /\r\n")[0] == []
+    assert world.metrics.http_on_telnet == 1
 
 
 # ---- text out

@@ -43,6 +43,9 @@ TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes
 _HTTP_METHODS = frozenset(
     b"GET POST HEAD PUT DELETE OPTIONS CONNECT PATCH TRACE PRI PROPFIND".split()
 )
+# The first line that is not empty may be a request; some clients begin with an empty one. Whoever
+# presses Enter more often than that is a player.
+_HTTP_LINES = 4
 _NO_HTTP = b"HTTP/1.0 400 This is the telnet port of a game, not a web server\r\n\r\n"
 
 
@@ -111,8 +114,8 @@ class TelnetSession(Session):
 
     __slots__ = (
         "_bucket",
-        "_first",
         "_flooding",
+        "_guesses",
         "_stormy",
         "_told",
         "codec",
@@ -129,8 +132,8 @@ class TelnetSession(Session):
         self.codec = TelnetCodec(limits.line_bytes, limits.subnegotiation_bytes, telnet.encoding)
         self.protocol_flags["ENCODING"] = telnet.encoding
         self.settled = False
-        self._first = True  # no line has come yet
         self._flooding = False  # it sent too much and is not read for a while
+        self._guesses = _HTTP_LINES  # so many lines more may be HTTP
         self._bucket: TokenBucket | None = None  # passive clients need none
         self._stormy = False  # a storm of negotiations was logged
         self._told: float | None = None  # when the player was last told of a long line
@@ -148,7 +151,7 @@ class TelnetSession(Session):
             if not isinstance(event, bytes):
                 changed = self._take(event) or changed
                 continue
-            if self._first and self._turn_away(event):
+            if self._guesses and self._turn_away(event):
                 return
             if codec.hidden:
                 self.connection.write(CRLF)  # the player's Enter was not shown either
@@ -268,7 +271,7 @@ class TelnetSession(Session):
         state = super().get_state()
         state["codec"] = self.codec.get_state()
         state["settled"] = self.settled
-        state["first"] = self._first
+        state["guesses"] = self._guesses
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -276,7 +279,7 @@ class TelnetSession(Session):
         super().set_state(state)
         self.codec.set_state(state["codec"])
         self.settled = state["settled"]
-        self._first = state["first"]
+        self._guesses = state["guesses"]
 
     # ---- parts of the above
 
@@ -324,10 +327,9 @@ class TelnetSession(Session):
         return False
 
     def _turn_away(self, line: bytes) -> bool:
-        """Whether the first line is an HTTP request; then it is answered, and that is all."""
-        self._first = False
-        method, _, rest = line.partition(b" ")
-        if method not in _HTTP_METHODS or b" HTTP/" not in rest:
+        """Whether one of the first lines is an HTTP request; it is answered, and that is all."""
+        self._guesses = 0 if line else self._guesses - 1
+        if not _is_http(line):
             return False
         self.protocol.metrics.http_on_telnet += 1
         log.info("http_on_telnet", sessid=self.sessid, address=self.address)
@@ -372,3 +374,11 @@ class TelnetSession(Session):
             self._told = now
             log.info("line_too_long", sessid=self.sessid, limit=limit)
             self.send_text(TOO_LONG.format(limit))
+
+
+def _is_http(line: bytes) -> bool:
+    method, _, rest = line.partition(b" ")
+    if b" HTTP/" in rest:
+        return method in _HTTP_METHODS
+    # HTTP/0.9 has no version; with a word behind the path it is a sentence.
+    return method == b"GET" and rest.startswith(b"/") and b" " not in rest
