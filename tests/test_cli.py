@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
 from portal import cli
 from portal.errors import ConnectionLost, ServiceError
@@ -45,12 +45,23 @@ SESSIONS = [
 ]
 
 
+class Result(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def portal(monkeypatch):
+def portal(monkeypatch, capsys):
     """Run the command line in this process; it neither dials nor serves."""
     monkeypatch.delenv("PORTAL_AMP_SECRET", raising=False)
-    runner = CliRunner()
-    return lambda *words: runner.invoke(cli.command, words)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        return Result(ended.value.code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -61,7 +72,7 @@ def asked(monkeypatch):
         def __call__(self, query, address, seconds, *, until_gone=False):
             self.append((query, address, seconds, until_gone))
             answer = self.answers[query]
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
             return answer
 
@@ -284,6 +295,9 @@ def test_run_without_a_server(portal, served):
         ["--server", "unfinished 'quote"],
         ["--no-server", "--telnet-port", "65536"],
         ["--no-server", "--telnet-port", "http"],
+        ["--no-server", "--telnet-port", "-1"],
+        ["--no-server", "--log-level", "loud"],
+        ["--no-server", "--no"],
         ["--unknown"],
     ],
 )
@@ -291,6 +305,107 @@ def test_a_wrong_command_line(portal, served, words):
     result = portal("run", *words)
     assert result.exit_code == 2
     assert served == []
+
+
+# ---- a file below the flags
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a configuration file; the flags that name it are returned."""
+
+    def write(text):
+        (tmp_path / "portal.toml").write_text(text)
+        return ["--config", str(tmp_path / "portal.toml")]
+
+    return write
+
+
+FILE = """
+name = "Harbour"
+directory = "here"
+[telnet]
+port = 23
+hosts = ["::"]
+[limits]
+connections_per_address = 7
+[amp]
+socket = "/run/amp"
+trusted_networks = ["127.0.0.0/8"]
+[server]
+command = ["python", "game.py"]
+resend_uncertain = true
+[log]
+level = "error"
+"""
+
+
+def test_a_file(portal, served, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORTAL_AMP_SECRET", "xyzzy")
+    assert portal("run", *file(FILE)).exit_code == 0
+    (config,) = served
+    assert (config.name, config.directory) == ("Harbour", str(tmp_path / "here"))
+    assert (config.telnet.port, config.telnet.hosts) == (23, ("::",))
+    assert config.limits.connections_per_address == 7
+    assert (config.amp.socket, config.amp.secret) == ("/run/amp", "xyzzy")
+    assert config.amp.trusted_networks == ("127.0.0.0/8",)
+    assert config.server.command == ("python", "game.py")
+    assert config.server.resend_uncertain
+    assert config.log.level == "error"
+
+
+@pytest.mark.parametrize(
+    ("words", "table", "expected"),
+    [
+        (["--telnet-port", "0"], "telnet", {"port": 0, "hosts": ("::",)}),
+        (["--host", "::1", "--host", "127.0.0.1"], "telnet", {"hosts": ("::1", "127.0.0.1")}),
+        (["--amp-port", "0"], "amp", {"port": 0, "socket": None}),
+        (["--amp-host", "::1"], "amp", {"host": "::1", "socket": None}),
+        (["--amp-socket", "/x"], "amp", {"socket": "/x"}),
+        (["--server", "a b"], "server", {"command": ("a", "b"), "resend_uncertain": True}),
+        (["--no-server"], "server", {"command": ()}),
+        (["--log-level", "debug"], "log", {"level": "debug", "path": None}),
+        (["--log-file", "x"], "log", {"level": "error", "path": "x"}),
+    ],
+)
+def test_flags_stand_above_the_file(portal, served, file, words, table, expected):
+    assert portal("run", *file(FILE), *words).exit_code == 0
+    section = getattr(served[0], table)
+    assert {name: getattr(section, name) for name in expected} == expected
+
+
+def test_the_demo_with_a_file(portal, served, file, tmp_path):
+    assert portal("demo", *file(FILE), "--data", str(tmp_path)).exit_code == 0
+    (config,) = served
+    assert (config.name, config.directory) == ("Harbour", str(tmp_path))
+    assert config.server.command[-2:] == ("--data", str(tmp_path))
+    assert config.server.resend_uncertain
+
+
+def test_a_file_without_a_game(portal, served, file):
+    result = portal("run", *file("[telnet]\nport = 0"))
+    assert (result.exit_code, served) == (2, [])
+    assert "server.command" in result.stderr
+    assert portal("run", *file("[server]\ncommand = []")).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_a_file_with_a_mistake(portal, served, file, command):
+    words = file("[telnet]\nprot = 1")
+    result = portal(command, *words)
+    assert (result.exit_code, result.stdout, served) == (1, "", [])
+    reason = "telnet.prot: there is no such setting; the nearest is telnet.port"
+    assert result.stderr == f"{words[1]}: {reason}\n"
+
+
+def test_no_such_file(portal, served, tmp_path):
+    result = portal("run", "--config", str(tmp_path / "none.toml"))
+    assert (result.exit_code, served) == (1, [])
+    assert len(result.stderr.splitlines()) == 1
+
+
+# ---- what a Portal says when it is ready
 
 
 def test_one_line_of_json(portal, served):
@@ -336,7 +451,35 @@ def test_help_names_the_exit_codes(portal):
         assert "Exit codes" in portal(*words).stdout
 
 
+def test_without_a_command(portal):
+    assert portal().exit_code == 2
+
+
+def test_ctrl_c_during_a_question(portal, asked):
+    asked.answers = {"status": KeyboardInterrupt()}
+    result = portal("status")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
+
+
 # ---- as a process
+
+
+def test_nobody_reads_what_it_prints():
+    reading, writing = os.pipe()
+    os.close(reading)
+    answered = "import portal.cli, portal.amp.query as q; q.ask = lambda *_, **__: {'sessions': []}"
+    line = [sys.executable, "-c", f"{answered}; portal.cli.main(['sessions'])"]
+    with subprocess.Popen(line, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, b"")
+
+
+def test_the_portal_carries_no_parser_of_the_kind_that_brings_a_library():
+    """Whatever `portal run` imports stays in its memory for months."""
+    code = "import sys, portal.cli, portal.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"typer", "click", "pydantic", "httpx", "argon2"}.isdisjoint(done.stdout.split())
 
 
 def start(*words, **options):

@@ -3,11 +3,22 @@
 Every limit of the program is a field here, with its unit in the name or in the comment and its
 reason beside it. Objects receive the part that concerns them as an argument; nothing reads a
 configuration from a global.
+
+A program puts it together from layers, the later above the earlier (its own defaults, a file,
+flags): `build(layer(defaults, read_file(path), flags))`.
 """
 
+import difflib
+import ipaddress
 import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from portal.errors import ConfigError
 
@@ -21,6 +32,17 @@ AMP_SECRET_VARIABLE = "PORTAL_AMP_SECRET"  # noqa: S105 - the name of a variable
 # What a running Portal notes in its directory, and the command line reads there.
 NOTE_NAME = "portal.json"
 
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+# What a setting may be; a limit of nothing would be a Portal that does nothing.
+Count = Annotated[int, Meta(ge=1)]
+CountOrNone = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Amount = Annotated[float, Meta(gt=0, le=1e9)]  # seconds, or how often in one of them
+AmountOrNone = Annotated[float, Meta(ge=0, le=1e9)]
+Factor = Annotated[float, Meta(ge=1, le=1e9)]
+Level = Annotated[int, Meta(ge=0, le=9)]
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the configuration file."""
@@ -29,74 +51,76 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class HubConfig(Section, frozen=True, kw_only=True):
     """The hub's bounds. The figures come from measurements of its design."""
 
-    tick_events: int = 64  # more makes other tasks wait: 512 events a tick gave HTTP 50 ms
-    phase_seconds: float = 0.0005  # a storm of costly events (TLS) must not stretch a tick
-    yields: int = 8  # how often a tick lets other runnable tasks go first
-    receive_bytes: int = 16 * KIB  # 2 to 64 KiB measure the same, 256 KiB is five times slower
-    accept_batch: int = 32
-    backlog: int = 4096
-    accept_pause_seconds: float = 0.1  # after running out of descriptors
-    unsent_soft_bytes: int = MIB  # above it a peer that reads nothing is given the grace
-    unsent_grace_seconds: float = 10.0  # a phone in a tunnel needs some
-    unsent_hard_bytes: int = 8 * MIB
-    unsent_total_bytes: int = 256 * MIB  # limits per connection allow N times as much
-    close_seconds: float = 3.0  # since the last progress of a connection that is closing
-    close_cap_seconds: float = 30.0  # and however slowly it makes progress
-    close_discard_bytes: int = 4 * MIB  # input of it that is read in vain; a flood costs CPU
-    sweep_seconds: float = 0.25
-    drain_seconds: float = 1.0  # at shutdown, for everybody together
+    tick_events: Count = 64  # more makes other tasks wait: 512 events a tick gave HTTP 50 ms
+    phase_seconds: Amount = 0.0005  # a storm of costly events (TLS) must not stretch a tick
+    yields: Count = 8  # how often a tick lets other runnable tasks go first
+    receive_bytes: Count = 16 * KIB  # 2 to 64 KiB measure the same, 256 KiB is five times slower
+    accept_batch: Count = 32
+    backlog: Count = 4096
+    accept_pause_seconds: Amount = 0.1  # after running out of descriptors
+    unsent_soft_bytes: Count = MIB  # above it a peer that reads nothing is given the grace
+    unsent_grace_seconds: Amount = 10.0  # a phone in a tunnel needs some
+    unsent_hard_bytes: Count = 8 * MIB
+    unsent_total_bytes: Count = 256 * MIB  # limits per connection allow N times as much
+    close_seconds: Amount = 3.0  # since the last progress of a connection that is closing
+    close_cap_seconds: Amount = 30.0  # and however slowly it makes progress
+    close_discard_bytes: Count = 4 * MIB  # input of it that is read in vain; a flood costs CPU
+    sweep_seconds: Amount = 0.25
+    drain_seconds: Amount = 1.0  # at shutdown, for everybody together
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True):
     """What one player, one address and all of them together may take."""
 
-    connections: int = 20_000
-    connections_per_address: int = 200  # a school or a proxy stands behind one address
-    connections_per_second: float = 10.0  # per address
-    connection_burst: int = 50
-    commands_per_second: float = 80.0
-    command_burst: int = 160  # a client that replays a speedwalk is no attacker
-    oob_per_second: float = 80.0  # out-of-band messages, counted apart from commands
-    oob_burst: int = 400
-    pause_seconds: float = 0.25  # so long nothing is read of a client that goes on all the same
-    line_bytes: int = 8 * KIB  # applied while the line still grows
-    subnegotiation_bytes: int = 64 * KIB  # ZMP needs 16 KiB, GMCP's longest tables more
-    negotiations_per_second: float = 200.0  # an honest client needs about 40 in all
-    negotiation_burst: int = 400
-    held_lines: int = 100  # per session, while the Server is away
-    held_bytes: int = 32 * KIB
-    unanswered_messages: int = 64  # per session; above it the session is read no further
+    connections: Count = 20_000
+    # Per address that is not loopback: a lab, a school or a proxy stands behind one, and after a
+    # failure of their network all of them come back at once.
+    connections_per_address: Count = 1000
+    connections_per_second: Amount = 50.0
+    connection_burst: Count = 500
+    commands_per_second: Amount = 80.0
+    command_burst: Count = 160  # a client that replays a speedwalk is no attacker
+    oob_per_second: Amount = 80.0  # out-of-band messages, counted apart from commands
+    oob_burst: Count = 400
+    pause_seconds: Amount = 0.25  # so long nothing is read of a client that goes on all the same
+    line_bytes: Count = 8 * KIB  # applied while the line still grows
+    subnegotiation_bytes: Count = 64 * KIB  # ZMP needs 16 KiB, GMCP's longest tables more
+    negotiations_per_second: Amount = 200.0  # an honest client needs about 40 in all
+    negotiation_burst: Count = 400
+    held_lines: CountOrNone = 100  # per session, while the Server is away
+    held_bytes: CountOrNone = 32 * KIB
+    unanswered_messages: Count = 64  # per session; above it the session is read no further
 
 
 class TelnetConfig(Section, frozen=True, kw_only=True):
     """The telnet port."""
 
-    hosts: tuple[str, ...] = ("127.0.0.1",)
-    port: int = 4000  # 0 is any free port
+    hosts: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1",)
+    port: Port = 4000  # 0 is any free port
     encoding: str = "utf-8"
-    handshake_seconds: float = 2.0  # the game hears of the client's abilities by then
-    keepalive_seconds: float = 30.0  # NOP; 0 sends none
+    handshake_seconds: Amount = 2.0  # the game hears of the client's abilities by then
+    keepalive_seconds: AmountOrNone = 30.0  # NOP; 0 sends none
 
 
 class AmpConfig(Section, frozen=True, kw_only=True):
     """The port at which the Server and the command line dial in."""
 
     host: str = "127.0.0.1"
-    port: int = 4006  # 0 is any free port
+    port: Port = 4006  # 0 is any free port
     socket: str | None = None  # path of a UNIX socket (mode 0600) in place of host and port
     secret: str | None = None  # shared secret; needed where host is not loopback
     trusted_networks: tuple[str, ...] = ()  # stock Servers on other hosts, without a secret
-    compression: int = 0  # 0 is stored blocks, 1 to 9 are zlib's levels
-    window_bytes: int = 60 * KIB  # unanswered, toward a stock Server: its parser trips at 64 KiB
-    own_window_bytes: int = 4 * MIB  # toward a Server on portal.game
-    window_messages: int = 10_000
-    box_bytes: int = 24 * MIB
-    box_keys: int = 512
-    box_seconds: float = 30.0  # a box that was begun must end
-    payload_bytes: int = 16 * MIB
-    payload_bytes_per_session: int = 16 * KIB  # more of it on the Server's link, for syncs
-    unknown_answers: int = 100  # then the connection is closed
-    authentication_seconds: float = 5.0
+    compression: Level = 0  # 0 is stored blocks, 1 to 9 are zlib's levels
+    window_bytes: Count = 60 * KIB  # unanswered, toward a stock Server: its parser trips at 64 KiB
+    own_window_bytes: Count = 4 * MIB  # toward a Server on portal.game
+    window_messages: Count = 10_000
+    box_bytes: Count = 24 * MIB
+    box_keys: Count = 512
+    box_seconds: Amount = 30.0  # a box that was begun must end
+    payload_bytes: Count = 16 * MIB
+    payload_bytes_per_session: Count = 16 * KIB  # more of it on the Server's link, for syncs
+    unknown_answers: Count = 100  # then the connection is closed
+    authentication_seconds: Amount = 5.0
 
 
 class ServerConfig(Section, frozen=True, kw_only=True):
@@ -104,12 +128,15 @@ class ServerConfig(Section, frozen=True, kw_only=True):
 
     command: tuple[str, ...] = ()  # empty: none is started, one dials in
     directory: str | None = None
-    restart_seconds: float = 1.0  # before the first restart after a crash
-    restart_factor: float = 2.0
-    restart_max_seconds: float = 30.0
-    failed_starts: int = 5  # successive starts that never connected; then it gives up
-    connect_seconds: float = 60.0  # a Server that has not dialled in by then has failed
-    stop_seconds: float = 10.0  # between the order to leave and SIGTERM, and again SIGKILL
+    restart_seconds: AmountOrNone = 1.0  # before the first restart after a crash
+    restart_factor: Factor = 2.0
+    restart_max_seconds: Amount = 30.0
+    failed_starts: Count = 5  # successive starts that never connected; then it gives up
+    connect_seconds: Amount = 60.0  # a Server that has not dialled in by then has failed
+    stop_seconds: Amount = 10.0  # between the order to leave and SIGTERM, and again SIGKILL
+    portal_stop_seconds: Amount = 5.0  # the first of these while the Portal itself stops
+    portal_kill_seconds: Amount = 2.0  # and the second: nobody waits 20 s for a program to end
+    stranger_stop_seconds: Amount = 2.5  # the first for a Server that the Portal did not start
     resend_uncertain: bool = False  # send again what a dead Server left unanswered, flagged
 
 
@@ -132,6 +159,136 @@ class Config(Section, frozen=True, kw_only=True):
     amp: AmpConfig = AmpConfig()
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """Read a configuration file (TOML): its tables as they stand, every setting of them checked.
+
+    The secret is refused in it: files are copied and committed. Raises ConfigError, which names
+    the file, the setting and what was expected there, in one line.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            settings = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(path, "file", f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(path, "TOML", _one_line(str(error))) from error
+    build(settings, path)
+    amp = settings.get("amp", {})
+    if "secret" in amp:
+        expected = f"belongs into the environment, as {AMP_SECRET_VARIABLE}"
+        raise ConfigError(path, "amp.secret", expected)
+    return settings
+
+
+def layer(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay settings above settings, table by table; the last one that names a setting has it."""
+    result: dict[str, Any] = {}
+    for each in layers:
+        for key, value in each.items():
+            table = isinstance(value, Mapping)
+            result[key] = {**result.get(key, {}), **value} if table else value
+    return result
+
+
+def build(settings: Mapping[str, Any], path: str = "settings") -> Config:
+    """Make the configuration from tables as a file has them; `path` is named in errors.
+
+    Raises ConfigError for the first setting that is unknown, of a wrong type or out of range.
+    """
+    for key in _unknown(settings):
+        raise ConfigError(path, _one_line(key), f"there is no such setting{_nearest(key)}")
+    try:
+        config = msgspec.convert(settings, Config)
+    except msgspec.ValidationError as error:
+        text, _, key = str(error).partition(" - at `$.")
+        raise ConfigError(path, key.rstrip("`"), _in_words(text)) from error
+    for key, value, (fits, expected) in (
+        ("telnet.encoding", config.telnet.encoding, _ENCODING),
+        ("log.level", config.log.level, _LEVEL),
+        *(("amp.trusted_networks", network, _NETWORK) for network in config.amp.trusted_networks),
+    ):
+        if not fits(value):
+            raise ConfigError(path, key, f"expected {expected}")
+    return config
+
+
+def _unknown(settings: Mapping[str, Any]) -> Iterator[str]:
+    known = _settings()
+    for key, value in settings.items():
+        if key not in known:
+            yield key
+        elif isinstance(value, Mapping):
+            yield from (f"{key}.{name}" for name in value if name not in known[key])
+
+
+def _settings() -> dict[str, tuple[str, ...]]:
+    """Return the names at the top, each with the names in it where it is a table."""
+    return {
+        field.name: field.type.__struct_fields__ if _is_table(field.type) else ()
+        for field in msgspec.structs.fields(Config)
+    }
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _nearest(key: str) -> str:
+    names = [
+        name for top, below in _settings().items() for name in (top, *(f"{top}.{n}" for n in below))
+    ]
+    # First of all the right name in a wrong table.
+    elsewhere = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = elsewhere or difflib.get_close_matches(key, names, 1)
+    return f"; the nearest is {near[0]}" if near else ""
+
+
+_WORDS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "a table",
+}
+
+
+def _in_words(text: str) -> str:
+    """Say in TOML's words what msgspec says in Python's: "Expected `str | null`, got `int`"."""
+
+    def name(match: re.Match[str]) -> str:
+        kinds = [kind for kind in match[1].split(" | ") if kind != "null"]
+        return " or ".join(_WORDS.get(kind, kind) for kind in kinds)
+
+    return re.sub("`([^`]+)`", name, text[:1].lower() + text[1:])
+
+
+def _one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        # What moves the ends of lines, such as UTF-16, cannot be spoken over telnet.
+        return "\r\n".encode(name) == b"\r\n"
+    except (LookupError, ValueError):
+        return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+_Rule = tuple[Callable[[str], bool], str]
+_ENCODING: _Rule = (_is_encoding, "an encoding that keeps ASCII, such as utf-8 or latin-1")
+_LEVEL: _Rule = (LOG_LEVELS.__contains__, "one of " + ", ".join(LOG_LEVELS))
+_NETWORK: _Rule = (_is_network, "networks such as 10.0.0.0/8")
 
 
 def parse_amp_address(text: str) -> tuple[str, int] | str:

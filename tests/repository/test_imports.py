@@ -28,7 +28,7 @@ RESERVED = {
     "portal._native": ("portal.amp.boxes", "portal.amp.payload", "portal.wire", "portal.markup"),
     "pickle": ("portal.amp.payload",),
     "django": ("portal.evennia.worker",),
-    "typer": ("portal.cli",),
+    "tomllib": ("portal.config",),
     "argon2": ("portal.demo",),
     "sqlite3": ("portal.demo",),
 }
