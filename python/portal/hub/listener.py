@@ -56,8 +56,9 @@ class Admission:
     """Who may come in: limits on connections in total, per address, and per address and second.
 
     A flood from one address does not touch another: what it is refused counts toward no total. An
-    IPv6 address stands for its /64 network, since one customer has as many as that. Peers on a
-    UNIX socket (address "") count toward the total only. Share one among the listeners of players.
+    IPv6 address stands for its /64 network, since one customer has as many as that. Peers on
+    loopback, where a proxy may stand for everybody, and on a UNIX socket (address "") count toward
+    the total only. Share one among the listeners of players.
     """
 
     __slots__ = ("_callers", "_forget_at", "_limits", "total")
@@ -72,8 +73,9 @@ class Admission:
         """Let a connection in, or say why not in one line; "" is yes, and wants a `release`."""
         if self.total >= self._limits.connections:
             return FULL
-        if address:
-            caller = self._find(_network(address), now)
+        network = _network(address)
+        if network:
+            caller = self._find(network, now)
             if caller.connections >= self._limits.connections_per_address:
                 return TOO_MANY
             if not caller.bucket.take(now):
@@ -85,8 +87,9 @@ class Admission:
     def release(self, address: str) -> None:
         """Note the end of a connection that was admitted; call it once for each."""
         self.total -= 1
-        if address:
-            self._callers[_network(address)].connections -= 1
+        network = _network(address)
+        if network:
+            self._callers[network].connections -= 1
 
     def _find(self, network: str | bytes, now: float) -> _Caller:
         caller = self._callers.get(network)
@@ -327,7 +330,9 @@ def _local_address(sock: socket.socket) -> tuple[str, int] | str:
 
 
 def _network(address: str) -> str | bytes:
-    """Return what the limits of an address count: for IPv6 its /64 network."""
+    """Return what the limits of an address count: for IPv6 its /64 network; "" where none do."""
+    if address.startswith("127.") or address == "::1":
+        return ""
     if ":" not in address:
         return address
     return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
