@@ -122,10 +122,10 @@ def echoes(rounds, seconds):
 def idle_bytes(side, clients):
     """Memory of the process for each connection that does nothing."""
     with server(side) as (child, port):
-        base = child.pss()
+        base = child.memory()
         with processes.idle(port, clients) as crowd:
             crowd.read()
-            return (child.pss() - base) / clients
+            return (child.memory() - base) / clients
 
 
 def run(*, quick=False):

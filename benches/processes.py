@@ -57,10 +57,13 @@ class Child:
             self.process.wait()
         self.process.stdout.close()
 
-    def pss(self):
-        """Its memory in bytes: its own pages and its share of those it shares."""
+    def memory(self):
+        """Its resident memory in bytes, with the pages that it shares with others.
+
+        Proportional shares would grow and shrink with what other processes come and go.
+        """
         text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        kilobytes = next(line for line in text.splitlines() if line.startswith("Pss:"))
+        kilobytes = next(line for line in text.splitlines() if line.startswith("Rss:"))
         return int(kilobytes.split()[1]) * 1024
 
 

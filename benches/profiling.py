@@ -1,6 +1,6 @@
 """Where the time of a loaded Portal goes: py-spy's samples, added up by function.
 
-py-spy is no dependency: without it (`.venv/bin/pip install py-spy`) the page says so.
+py-spy is no dependency: without it (`.venv/bin/pip install py-spy`) the page says that there is none.
 """
 
 import collections
@@ -68,7 +68,7 @@ def _name(frame):
 def explain(profile):
     """The profile as Markdown."""
     if not profile:
-        return "No profile: py-spy is not installed."
+        return "No profile was taken: py-spy is not installed, or the run was a quick one."
     rows = [[f"`{name}`", f"{own:.1%}", f"{total:.1%}"] for name, own, total in profile]
     intro = "Samples of py-spy at 500 players, by function; a call into the kernel or into compiled code counts for the function that makes it."
     return f"{intro}\n\n{table(['function', 'own', 'with what it calls'], rows)}"

@@ -30,7 +30,7 @@ class Aim:
         if self.met:
             return "met"
         off = abs(self.value - self.limit) / self.limit
-        return f"**missed** by {off:.0%}"
+        return f"**missed** by {off:.1%}" if off < 0.1 else f"**missed** by {off:.0%}"
 
     def row(self):
         sign = ">=" if self.least else "<="
@@ -69,7 +69,7 @@ def _processor():
 def _commit():
     run = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
-        cwd=RESULTS.parent,
+        cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,
@@ -93,6 +93,6 @@ def machine():
 
 def write(name, title, method, *parts):
     """One page of results."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     text = "\n\n".join([f"# {title}", f"Machine: {machine()}.", method, *parts])
     (RESULTS / f"{name}.md").write_text(text + "\n")

@@ -1,19 +1,25 @@
-"""`make bench`: every measurement, the pages in benches/results, and latest.json beside them.
+"""`make bench`: every measurement, the pages in benches/results, latest.json, the README's figures.
 
-python benches/run.py [--quick] [--only portal]
+A quick run writes into benches/results/quick, which is not kept: its figures are rough.
+
+    python benches/run.py [--quick] [--only portal]
 """
 
 import argparse
 import json
 import resource
 import sys
+import time
+from pathlib import Path
 
 import codecs_bench
 import hub_bench
 import portal_load
-from results import RESULTS, aims_table, machine
+import readme
+import results
 
 SECTIONS = {"codec": codecs_bench, "hub": hub_bench, "portal": portal_load}
+README = Path(__file__).parents[1] / "README.md"
 
 
 def parse(arguments):
@@ -32,20 +38,23 @@ def raise_descriptors():
 def main(arguments=None):
     options = parse(arguments)
     raise_descriptors()
-    path = RESULTS / "latest.json"
+    if options.quick:
+        results.RESULTS /= "quick"
+    results.RESULTS.mkdir(parents=True, exist_ok=True)
+    path = results.RESULTS / "latest.json"
     latest = json.loads(path.read_text()) if path.exists() else {}
     aims = []
     for name, section in SECTIONS.items():
         if options.only in (None, name):
-            print(f"== {name}", flush=True)
-            figures = section.run(quick=options.quick)
-            latest[name] = figures
-            aims += section.report(figures)
-    latest["machine"] = machine()
-    latest["quick"] = options.quick
-    RESULTS.mkdir(exist_ok=True)
+            begun = time.monotonic()
+            latest[name] = section.run(quick=options.quick)
+            aims += section.report(latest[name])
+            print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
+    latest["machine"] = results.machine()
     path.write_text(json.dumps(latest, indent=1) + "\n")
-    print(aims_table(aims))
+    if not options.quick and latest.keys() >= SECTIONS.keys():
+        readme.update(README, latest)
+    print(results.aims_table(aims))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_a_child_is_read_and_ended(processes):
     code = "import json, sys; print(json.dumps({'x': 1}), flush=True); sys.stdin.read()"
     with processes.running([sys.executable, "-c", code], processes.cores()[0]) as child:
         assert child.read() == {"x": 1}
-        assert child.pss() > 1024 * 1024
+        assert child.memory() > 1024 * 1024
     assert child.process.returncode == 0
 
 
@@ -107,13 +107,25 @@ def test_the_floor_echoes(processes):
         assert player.recv(100) == b"a line"
 
 
-def figures_of(latest):
-    return json.loads((BENCHES / "results" / latest).read_text())
+@pytest.fixture
+def latest():
+    return json.loads((BENCHES / "results/latest.json").read_text())
 
 
-def test_the_pages_can_be_written_from_the_latest_figures(results):
-    latest = figures_of("latest.json")
+def test_the_pages_can_be_written_from_the_latest_figures(results, latest):
     run = importlib.import_module("run")
     for name, section in run.SECTIONS.items():
-        assert section.report(latest[name]), name
+        section.report(latest[name])
         assert (results.RESULTS / f"{name}.md").read_text().startswith("# ")
+
+
+def test_the_readme_holds_the_latest_figures(latest, tmp_path):
+    readme = importlib.import_module("readme")
+    page = tmp_path / "README.md"
+    page.write_text((BENCHES.parent / "README.md").read_text())
+    before = page.read_text()
+    readme.update(page, latest)
+    assert page.read_text() == before
+    page.write_text(f"a\n{readme.BEGIN}\nold\n{readme.END}\nb\n")
+    readme.update(page, latest)
+    assert "old" not in page.read_text()
