@@ -77,6 +77,8 @@ async def test_players_and_the_command_line_find_it(running):
         with trio.fail_after(PATIENCE):
             async with await trio.open_tcp_stream(*address):
                 pass
+    portal.supervisor.server_connected(4242)
+    assert portal.info()["server_pid"] is None, "it is no child of this Portal"
 
 
 async def test_players_are_told_when_it_stops(running, nursery):

@@ -130,6 +130,7 @@ async def test_a_start(make, machine, autojump_clock):
     supervisor.server_connected(4242)
     await supervisor.connected()
     assert supervisor.server_pid == 4242
+    assert supervisor.child_pid == 100
     assert supervisor.restart_mode is None
     metrics = supervisor.metrics
     assert (metrics.server_starts, metrics.server_connections) == (1, 1)

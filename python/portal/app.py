@@ -118,12 +118,12 @@ class Portal:
         return {"telnet": telnet, "amp": amp[0] if amp else None}
 
     def info(self) -> Info:
-        """Tell who it is and where: its name, version, pids and addresses."""
+        """Tell who it is and where: its name, version, addresses, its pid and its child's."""
         return {
             "name": self.config.name,
             "version": __version__,
             "portal_pid": os.getpid(),
-            "server_pid": self.supervisor.server_pid,
+            "server_pid": self.supervisor.child_pid,
             **self.addresses(),
         }
 

@@ -96,6 +96,11 @@ class Supervisor:
         """The pid that a linked Server gave, else that of the child; None without a Server."""
         if self._linked and self._linked_pid is not None:
             return self._linked_pid
+        return self.child_pid
+
+    @property
+    def child_pid(self) -> int | None:
+        """The pid of the process that was started here, whoever is linked; None without one."""
         return None if self._process is None else self._process.pid
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
