@@ -100,6 +100,7 @@ class TelnetConfig(Section, frozen=True, kw_only=True):
     encoding: str = "utf-8"
     handshake_seconds: Amount = 2.0  # the game hears of the client's abilities by then
     keepalive_seconds: AmountOrNone = 30.0  # NOP; 0 sends none
+    answer_seconds: Amount = 5.0  # so long a client that sends no more may wait for its answers
 
 
 class AmpConfig(Section, frozen=True, kw_only=True):

@@ -103,6 +103,11 @@ class Holding:
         self.total -= len(self._queues.pop(sessid, ()))
         self._sizes.pop(sessid, None)
 
+    def has_text(self, sessid: int) -> bool:
+        """Whether a line is kept for a session."""
+        queue = self._queues.get(sessid, ())
+        return any(extract_text(message) is not None for message, _ in queue)
+
     def get_state(self) -> list[list[Any]]:
         """Return plain data: `[sessid, [[message, secret], ...]]` for each session.
 

@@ -72,6 +72,10 @@ class SessionHandler(Protocol):
         """Forget a session whose connection ended."""
         ...
 
+    def is_waiting(self, session: "Session") -> bool:
+        """Whether the game still has to answer something that the player said."""
+        ...
+
     def data_in(self, session: "Session", /, **kwargs: Any) -> None:
         """Take in a message of a player."""
         ...

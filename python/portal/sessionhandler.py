@@ -10,8 +10,7 @@ when sessions or Servers come and go:
 - While the Server is **away**, input is kept (`portal.holding`). It is away from the start, from
   `begin_holding` on, and until `server_ready` has sent on all that was kept.
 
-It knows no AMP: the Server is behind the `ServerLink` in `link`, which is None while there is none
-that sessions can be announced to.
+It knows no AMP: the Server is behind the `ServerLink` in `link`, None while there is none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -294,6 +293,10 @@ class PortalSessionHandler:
 
     # ---- questions
 
+    def is_waiting(self, session: Session) -> bool:
+        """Whether a line of a session is still to be answered: the link has it, or it is kept."""
+        return session.unanswered > 0 or self.delivery.holding.has_text(session.sessid)
+
     def get_sessions(self, include_unloggedin: bool = False) -> list[Session]:
         """Return the sessions that are logged in, or all of them."""
         return [each for each in self.sessions.values() if include_unloggedin or each.logged_in]
@@ -330,8 +333,7 @@ class PortalSessionHandler:
     ) -> None:
         """Go on where `get_state` was called; a Server is away until it synchronises.
 
-        `make_session` makes each session from its state, with its connection, and has called
-        `set_state` on it.
+        `make_session` makes each session on its connection, and gives it its state.
         """
         self._next_sessid = state["next_sessid"]
         self.portal_start_time = state["portal_start_time"]

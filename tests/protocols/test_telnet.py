@@ -51,6 +51,10 @@ class FakeHandler:
 
     def __init__(self):
         self.heard = []
+        self.waiting = False
+
+    def is_waiting(self, session):
+        return self.waiting
 
     def connect(self, session):
         session.sessid = 7
@@ -472,6 +476,43 @@ def test_the_end_by_the_client(world):
     assert world.handler.take() == world.connection.take() == []
 
 
+def test_a_client_that_sends_no_more_is_given_its_answers(world):
+    world.handler.waiting = True
+    world.session.receive_eof()
+    world.hub.pass_time(0.25)
+    world.session.send_text("an answer")
+    assert world.connection.take() == [b"an answer\r\n"]
+    world.hub.pass_time(0.25)
+    assert world.connection.take() == []
+    world.handler.waiting = False
+    world.hub.pass_time(0.25)
+    assert world.connection.take() == [("close", "")]
+    world.hub.pass_time(0.25)
+    assert world.connection.take() == []
+
+
+def test_but_not_for_ever(world):
+    world.handler.waiting = True
+    world.session.receive_eof()
+    for _ in range(19):
+        world.hub.pass_time(0.25)
+        assert world.connection.take() == []
+    world.hub.pass_time(0.25)
+    assert world.connection.take() == [("close", "its last lines were not answered in time")]
+
+
+@pytest.mark.parametrize("end", ["connection_lost", "disconnect"])
+def test_the_wait_for_answers_ends_with_the_session(world, end):
+    world.handler.waiting = True
+    world.session.receive_eof()
+    if end == "disconnect":
+        world.session.disconnect()
+        assert world.connection.take() == [("close", "")]
+    world.session.connection_lost(None)
+    world.hub.pass_time(0.25)
+    assert world.connection.take() == []
+
+
 def test_the_end_by_the_game(world):
     world.session.disconnect("Farewell, |rfriend|n.")
     said = b"Farewell, " + RED + b"friend" + RESET + b".\r\n"
@@ -614,6 +655,102 @@ async def test_a_line_there_and_back(autojump_clock):
         nursery.cancel_scope.cancel()
     assert link.told == [(1, 1), (1, "look", True), (1, "north", True), (1, 12), (1, 2)]
     assert metrics.sessions_opened == metrics.sessions_closed == 1
+
+
+class SlowLink(Link):
+    """A game that answers when it is told to."""
+
+    def __init__(self, handler):
+        super().__init__(handler)
+        self.lines = []
+
+    def send_msg(self, session, message, secret):
+        self.lines.append(session.sessid)
+
+    def answer(self):
+        sessid = self.lines.pop(0)
+        self.handler.data_out_to(sessid, {"text": [["an answer"], {}]})
+        self.handler.message_answered(sessid)
+
+
+@pytest.fixture
+async def portal(nursery):
+    """A hub that runs, a sessionhandler, and a player on a UNIX socket."""
+    config, metrics = Config(limits=LimitsConfig(unanswered_messages=2)), Metrics()
+    hub = Hub(config.hub, metrics)
+    handler = PortalSessionHandler(config, metrics, now=hub.now, wall=hub.now)
+    protocol = TelnetProtocol(config, metrics, hub, handler)
+    ours, theirs = socket.socketpair()
+    await nursery.start(hub.run)
+    hub.add_socket(ours, protocol.make_protocol)
+    handler.stream = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
+    yield handler
+    await handler.stream.aclose()
+
+
+async def receive_rest(stream):
+    data = b""
+    async for piece in stream:
+        data += piece
+    return data
+
+
+async def test_the_answer_to_the_last_line_arrives(portal, autojump_clock):
+    portal.link = link = SlowLink(portal)
+    portal.server_ready()
+    await portal.stream.send_all(b"who\r\nlook\r\n")
+    await portal.stream.send_eof()
+    await trio.sleep(1)
+    assert link.lines == [1, 1]
+    link.answer()
+    await trio.sleep(1)
+    link.answer()
+    data = await receive_rest(portal.stream)
+    assert data.count(b"an answer\r\n") == 2
+    assert trio.current_time() < 3
+    await trio.testing.wait_all_tasks_blocked()
+    assert portal.sessions == {}
+
+
+async def test_a_line_that_is_kept_is_answered_too(portal, autojump_clock):
+    await portal.stream.send_all(b"who\r\n")
+    await portal.stream.send_eof()
+    await trio.sleep(2)
+    portal.link = link = SlowLink(portal)
+    portal.server_ready()
+    link.answer()
+    assert b"an answer\r\n" in await receive_rest(portal.stream)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 9])
+async def test_a_player_who_leaves_while_the_game_hangs(portal, autojump_clock, lines):
+    portal.link = link = SlowLink(portal)
+    portal.server_ready()
+    portal.sessions[1].protocol_flags["NOPKEEPALIVE"] = True
+    await portal.stream.send_all(b"look\r\n" * lines)
+    await trio.testing.wait_all_tasks_blocked()
+    assert portal.sessions[1].input_paused == (lines > 1)
+    await portal.stream.send_all(b"quit\r\n")
+    await portal.stream.send_eof()
+    began = trio.current_time()
+    await receive_rest(portal.stream)
+    assert 5 <= trio.current_time() - began < 6
+    await trio.testing.wait_all_tasks_blocked()
+    assert portal.sessions == {}
+    assert link.told[-1] == (1, 2)
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_a_player_who_leaves_within_the_pause_after_a_flood(portal, autojump_clock, away):
+    if not away:
+        portal.link = SlowLink(portal)
+        portal.server_ready()
+    portal.sessions[1].at_throttled()
+    await portal.stream.aclose()
+    began = trio.current_time()
+    while portal.sessions:
+        await trio.lowlevel.checkpoint()
+    assert trio.current_time() == began
 
 
 def test_every_option_that_can_be_asked_has_its_place():

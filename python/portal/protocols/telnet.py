@@ -46,6 +46,8 @@ _HTTP_METHODS = frozenset(
 # The first line that is not empty may be a request; some clients begin with an empty one. Whoever
 # presses Enter more often than that is a player.
 _HTTP_LINES = 4
+# Between two looks whether a client that sends no more has its answers; somebody waits for that.
+LOOK_SECONDS = 0.25
 _NO_HTTP = b"HTTP/1.0 400 This is the telnet port of a game, not a web server\r\n\r\n"
 
 
@@ -69,6 +71,7 @@ class TelnetProtocol:
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
         self.floods = hub.deadlines(config.limits.pause_seconds, TelnetSession.read_on)
+        self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)
         self.keepalives: DeadlineQueue[TelnetSession] | None = None
         if telnet.keepalive_seconds > 0:
             self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
@@ -95,6 +98,7 @@ class TelnetProtocol:
         """Let no deadline of a session expire any more."""
         self.handshakes.cancel(session)
         self.floods.cancel(session)
+        self.endings.cancel(session)
         if self.keepalives is not None:
             self.keepalives.cancel(session)
 
@@ -114,6 +118,7 @@ class TelnetSession(Session):
 
     __slots__ = (
         "_bucket",
+        "_end_at",
         "_flooding",
         "_guesses",
         "_stormy",
@@ -135,6 +140,7 @@ class TelnetSession(Session):
         self._flooding = False  # it sent too much and is not read for a while
         self._guesses = _HTTP_LINES  # so many lines more may be HTTP
         self._bucket: TokenBucket | None = None  # passive clients need none
+        self._end_at = 0.0  # when a client that sends no more is let go, answered or not
         self._stormy = False  # a storm of negotiations was logged
         self._told: float | None = None  # when the player was last told of a long line
 
@@ -163,8 +169,9 @@ class TelnetSession(Session):
             self.at_settled()
 
     def receive_eof(self) -> None:
-        """Say goodbye to a client that sends no more."""
-        self.connection.close()
+        """Let a client go that sends no more: at once, or when its last lines are answered."""
+        self._end_at = self.protocol.now() + self.protocol.config.telnet.answer_seconds
+        self.end_when_answered()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of every protocol
         """End the session, whatever ended the connection."""
@@ -253,6 +260,15 @@ class TelnetSession(Session):
         self._flooding = False
         if not self.input_paused:
             self.connection.resume_reading()
+
+    def end_when_answered(self) -> None:
+        """Close after the end of input, unless the game still has to answer; then look again."""
+        if not self.sessionhandler.is_waiting(self):
+            self.connection.close()
+        elif self.protocol.now() >= self._end_at:
+            self.connection.close("its last lines were not answered in time")
+        else:
+            self.protocol.endings.start(self)
 
     def keep_alive(self) -> None:
         """Send a NOP, unless the player has switched that off, and again when it is time."""
