@@ -17,10 +17,15 @@ import structlog
 import trio
 
 from portal import app
+from portal.amp.commands import AdminPortal2Server, AdminServer2Portal, Operation
+from portal.amp.link import Link
 from portal.app import Portal, noted, run_process
-from portal.config import AmpConfig, Config, TelnetConfig
+from portal.config import AmpConfig, Config, ServerConfig, TelnetConfig
 from portal.errors import ConfigError, ServiceError
+from portal.holding import Reason
 from portal.lifecycle import State
+from portal.metrics import Metrics
+from portal.session import Session
 
 PATIENCE = 30
 
@@ -116,11 +121,84 @@ async def test_cancelled_it_ends_too():
         await read_all(player)
 
 
+async def test_told_to_stop_and_cancelled_in_one_moment():
+    portal = Portal(make_config())
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(portal.run)
+            await dial_as_disobedient_server(portal)
+            portal.stop()
+            nursery.cancel_scope.cancel()
+    assert portal.supervisor.restart_mode is None, "it was told nothing any more"
+
+
 async def test_an_order_of_the_game_stops_it(running):
     portal, _ = await running()
     portal.supervisor.on_stop()
     assert portal.stopping
     assert portal.supervisor.on_order == portal.amp_server.server.forward_order
+
+
+async def test_players_hear_of_the_end_and_that_nothing_is_kept_any_more():
+    shown = []
+
+    class Player(Session):
+        def send_text(self, text, **_):
+            shown.append(text)
+
+    portal = Portal(make_config())
+    player = Player()
+    player.init_session("telnet", "192.0.2.1", portal.sessionhandler)
+    portal.sessionhandler.connect(player)
+    shown.clear()
+    portal.stop()
+    portal.stop()
+    assert shown == [app.GOODBYE]
+    player.data_in(text="look")
+    portal.supervisor.on_absence(Reason.GIVEN_UP)
+    player.data_in(text="look")
+    assert shown == [app.GOODBYE, Reason.CLOSING]
+    assert portal.metrics.inputs_refused == 2
+
+
+async def dial_as_disobedient_server(portal):
+    """Come to the AMP port as a Server that answers every order and follows none."""
+    connection = await portal.hub.connect_tcp(
+        *portal.addresses()["amp"],
+        lambda connection: Link(
+            connection,
+            AmpConfig(),
+            Metrics(),
+            responders={},
+            packed={AdminPortal2Server: lambda *_: None},
+        ),
+    )
+    introduction = {"operation": Operation.PSYNC, "spid": None, "info_dict": {}}
+    connection.protocol.send_packed(AdminServer2Portal, 0, introduction)
+    await portal.supervisor.connected()
+
+
+async def test_a_server_that_leaves_on_no_order_delays_the_end_by_little():
+    portal = Portal(make_config(server=ServerConfig(stranger_stop_seconds=0.1, stop_seconds=1000)))
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(portal.run)
+            await dial_as_disobedient_server(portal)
+            portal.stop()
+    assert portal.supervisor.state is State.DOWN
+
+
+async def test_a_server_that_does_not_reload_may_dial_in_again(running):
+    portal, _ = await running(make_config(server=ServerConfig(stop_seconds=0.1)))
+    with trio.fail_after(PATIENCE):
+        await dial_as_disobedient_server(portal)
+        async with trio.open_nursery() as reloading:
+            reloading.start_soon(portal.supervisor.reload)
+            while portal.supervisor.state is not State.DOWN:
+                await portal.supervisor._changed.wait()
+            assert portal.sessionhandler.link is None
+            await dial_as_disobedient_server(portal)
+    assert portal.supervisor.state is State.CONNECTED
 
 
 async def test_several_addresses_have_one_port(running):

@@ -6,7 +6,14 @@ import structlog
 from portal.config import Config, LimitsConfig, ServerConfig
 from portal.delivery import Delivery
 from portal.errors import LocalProtocolError
-from portal.holding import HELD_TOO_MUCH, NOT_SENT, STARTING, STOPPED, UNCERTAIN, UNCERTAIN_UNNAMED
+from portal.holding import (
+    HELD_TOO_MUCH,
+    KEPT_IN_VAIN,
+    NOT_SENT,
+    UNCERTAIN,
+    UNCERTAIN_UNNAMED,
+    Reason,
+)
 from portal.metrics import Metrics
 from portal.session import Session
 
@@ -75,7 +82,7 @@ class World:
 
     def lose(self):
         self.delivery.link = None
-        self.delivery.begin_holding(announce=True)
+        self.delivery.begin_holding(Reason.LOST)
         self.told.clear()
 
 
@@ -101,7 +108,7 @@ def test_sent_while_the_server_is_there(world):
 def test_kept_while_it_is_away_and_sent_once(world):
     world.take(1, "a", "b")
     world.take(2, "c", secret=True)
-    assert world.told == [(1, STARTING), (2, STARTING)]
+    assert world.told == [(1, Reason.STARTING), (2, Reason.STARTING)]
     world.bring()
     world.take(1, "d")
     assert world.link.sent == [(1, "a", False), (1, "b", False), (2, "c", True), (1, "d", False)]
@@ -117,7 +124,7 @@ def test_kept_without_a_link_even_if_nobody_said_so(world):
 
 def test_refused_when_too_much_is_kept(world):
     world.take(1, "a", "b", "c", "d", "e")
-    assert world.told == [(1, STARTING), (1, HELD_TOO_MUCH)]
+    assert world.told == [(1, Reason.STARTING), (1, HELD_TOO_MUCH)]
     assert (world.metrics.inputs_held, world.metrics.inputs_refused) == (3, 2)
     world.take(2, "f")
     assert world.metrics.inputs_held == 4
@@ -131,6 +138,17 @@ def test_a_client_s_message_is_refused_in_silence(world):
     assert world.metrics.inputs_refused == 1
     world.take(1, "d")
     assert world.told == [(1, HELD_TOO_MUCH)]
+
+
+def test_nothing_is_kept_behind_a_refused_line(world):
+    world.take(1, "a", "b", "x" * 40_000, "c")
+    world.delivery.take(world.sessions[1], {"gmcp": [["x"], {}]}, False)
+    assert world.told == [(1, Reason.STARTING), (1, HELD_TOO_MUCH)]
+    world.take(2, "d")
+    world.bring()
+    world.take(1, "e")
+    assert [text for _, text, _ in world.link.sent] == ["a", "b", "d", "e"]
+    assert world.metrics.inputs_refused == 3
 
 
 def test_refusals_are_told_again_in_the_next_absence(world):
@@ -267,7 +285,7 @@ def test_release_stops_when_the_server_goes_again(world, linked):
     def leave(session, message):
         if not linked:
             world.delivery.link = None
-        world.delivery.begin_holding(announce=False)
+        world.delivery.begin_holding(Reason.RESTARTING, announce=False)
 
     world.link.during = leave
     world.bring()
@@ -321,8 +339,40 @@ def test_announced_once_to_everybody(world):
     world.bring()
     world.delivery.link = None
     for announce in (False, True, True):
-        world.delivery.begin_holding(announce=announce)
-    assert world.told == [(1, STOPPED), (2, STOPPED)]
+        world.delivery.begin_holding(Reason.LOST, announce=announce)
+    assert world.told == [(1, Reason.LOST), (2, Reason.LOST)]
+
+
+def test_a_reason_that_is_news_is_told_to_everybody(world):
+    world.delivery.explain_absence(Reason.GIVEN_UP)
+    world.delivery.explain_absence(Reason.GIVEN_UP)
+    world.take(1, "a")
+    assert world.told == [(1, Reason.GIVEN_UP), (2, Reason.GIVEN_UP)]
+    assert type(world.told[0][1]) is str
+    world.told.clear()
+    world.bring()
+    world.delivery.explain_absence(Reason.GIVEN_UP)
+    world.take(1, "b")
+    assert world.told == [], "the Server is there"
+    assert [text for _, text, _ in world.link.sent] == ["a", "b"]
+
+
+def test_while_the_portal_closes_nothing_is_kept(world):
+    world.bring()
+    for reason in (Reason.CLOSING, Reason.STOPPED, Reason.LOST):
+        world.delivery.begin_holding(reason)
+    assert world.told == []
+    world.take(1, "a", "b")
+    assert world.told == [(1, Reason.CLOSING)]
+    assert (world.metrics.inputs_held, world.metrics.inputs_refused) == (0, 2)
+
+
+def test_who_is_told_that_lines_were_kept_in_vain(world):
+    world.take(1, "a")
+    world.delivery.take(world.sessions[2], {"gmcp": [["x"], {}]}, False)
+    world.told.clear()
+    world.delivery.tell_kept_in_vain()
+    assert world.told == [(1, KEPT_IN_VAIN)]
 
 
 def test_state(world):

@@ -6,13 +6,11 @@ import pytest
 from portal.holding import (
     HELD_TOO_MUCH,
     REPORT_LENGTH,
-    RESTARTING,
-    STARTING,
-    STOPPED,
     UNCERTAIN,
     UNCERTAIN_UNNAMED,
     Absence,
     Holding,
+    Reason,
     Verdict,
     extract_text,
     judge,
@@ -85,6 +83,15 @@ def test_what_was_accepted_before_has_room_in_any_case():
     assert holding.keep(1, line("e"), False)
 
 
+def test_whether_a_line_is_kept():
+    holding = Holding(9, 999)
+    holding.keep(1, GMCP, False)
+    assert not holding.has_text(1)
+    assert not holding.has_text(2)
+    holding.keep(1, line("a"), True)
+    assert holding.has_text(1)
+
+
 def test_a_session_that_is_gone_leaves_nothing():
     holding = Holding(2, 1000)
     holding.keep(1, line("a"), False)
@@ -114,43 +121,73 @@ class TestAbsence:
     def test_the_server_is_away_from_the_start(self):
         absence = Absence()
         assert absence.away
-        assert absence.text == STARTING
+        assert absence.reason is Reason.STARTING
 
     @pytest.mark.parametrize(
-        ("ordered", "expected"),
-        [([True], RESTARTING), ([False], STOPPED), ([True, False], RESTARTING)],
+        ("first", "then", "expected"),
+        [
+            (Reason.RESTARTING, Reason.LOST, Reason.RESTARTING),
+            (Reason.LOST, Reason.RESTARTING, Reason.LOST),
+            (Reason.RESTARTING, Reason.STOPPED, Reason.STOPPED),
+            (Reason.STOPPED, Reason.LOST, Reason.STOPPED),
+            (Reason.STOPPED, Reason.STARTING, Reason.STARTING),
+            (Reason.LOST, Reason.GIVEN_UP, Reason.GIVEN_UP),
+            (Reason.GIVEN_UP, Reason.STARTING, Reason.STARTING),
+            (Reason.GIVEN_UP, Reason.GIVEN_UP, Reason.GIVEN_UP),
+            (Reason.LOST, Reason.CLOSING, Reason.CLOSING),
+            (Reason.CLOSING, Reason.STOPPED, Reason.CLOSING),
+        ],
     )
-    def test_the_first_reason_is_told(self, ordered, expected):
+    @pytest.mark.parametrize("method", ["begin", "explain"])
+    def test_which_reason_is_told(self, first, then, expected, method):
         absence = Absence()
         absence.end()
-        for each in ordered:
-            absence.begin(ordered=each)
-        assert absence.away
-        assert absence.text == expected
+        absence.begin(first)
+        assert absence.must_tell(1)
+        absence.offer([1])
+        getattr(absence, method)(then)
+        assert absence.reason is expected
+        assert absence.must_tell(1) is (expected is not first)
+        assert absence.recalled is (method == "begin")
 
-    def test_the_reason_of_the_start_stays(self):
+    def test_without_an_absence_there_is_nothing_to_explain(self):
         absence = Absence()
-        absence.begin(ordered=True)
-        assert absence.text == STARTING
+        absence.end()
+        absence.explain(Reason.GIVEN_UP)
+        assert not absence.away
+        absence.begin(Reason.LOST)
+        assert absence.reason is Reason.LOST
 
-    @pytest.mark.parametrize("method", ["must_tell", "must_tell_refusal"])
+    @pytest.mark.parametrize("method", ["must_tell", "refuse"])
     def test_each_is_told_once_in_an_absence(self, method):
         absence = Absence()
         ask = getattr(absence, method)
         assert [ask(1), ask(2), ask(1)] == [True, True, False]
-        absence.begin(ordered=True)
+        absence.begin(Reason.RESTARTING)
         assert not ask(1)
         absence.end()
-        absence.begin(ordered=True)
+        absence.begin(Reason.RESTARTING)
         assert ask(1)
         absence.forget(1)
         assert ask(1)
+
+    def test_who_was_refused_is_accepted_in_the_next_absence(self):
+        absence = Absence()
+        absence.refuse(1)
+        assert [absence.accepts(1), absence.accepts(2)] == [False, True]
+        absence.end()
+        absence.begin(Reason.LOST)
+        assert absence.accepts(1)
+        absence.begin(Reason.CLOSING)
+        assert not absence.keeps
+        assert not absence.accepts(1)
+        assert not absence.refuse(1)
 
     def test_a_server_may_be_recalled_before_it_is_ready(self):
         absence = Absence()
         absence.offer([1])
         assert not absence.recalled
-        absence.begin(ordered=True)
+        absence.begin(Reason.RESTARTING)
         assert absence.recalled
         absence.offer([1])
         assert not absence.recalled
@@ -172,15 +209,15 @@ class TestAbsence:
         absence = Absence()
         absence.end()
         if away:
-            absence.begin(ordered=False)
+            absence.begin(Reason.LOST)
             absence.must_tell(1)
-            absence.must_tell_refusal(2)
+            absence.refuse(2)
         other = Absence()
         other.set_state(msgspec.json.decode(msgspec.json.encode(absence.get_state())))
         assert other.away, "the link to the Server is not written down"
-        assert other.text == (STOPPED if away else RESTARTING)
+        assert other.reason is (Reason.LOST if away else Reason.RESTARTING)
         assert other.must_tell(1) is not away
-        assert other.must_tell_refusal(2) is not away
+        assert other.refuse(2) is not away
         assert other.must_tell(2)
 
 

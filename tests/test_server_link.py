@@ -14,7 +14,7 @@ from portal.errors import (
     ServerUnavailable,
     ServiceError,
 )
-from portal.lifecycle import State
+from portal.holding import Reason
 from portal.metrics import Metrics
 from portal.server_link import BOX_OVERHEAD, AmpServerLink
 from portal.session import Session
@@ -89,7 +89,6 @@ class FakeSupervisor:
     def __init__(self):
         self.calls = []
         self.restart_mode = "shutdown"
-        self.state = State.CONNECTED
 
     def order(self, operation):
         self.calls.append(operation)
@@ -402,15 +401,49 @@ def test_orders_of_the_game_go_to_the_supervisor(order):
     assert house.supervisor.calls[-1] == order
 
 
-def test_at_the_end_of_the_portal_nobody_is_told_of_a_restart():
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (Operation.SRELOAD, Reason.RESTARTING),
+        (Operation.SRESET, Reason.RESTARTING),
+        (Operation.SSHUTD, Reason.STOPPED),
+        (None, Reason.LOST),
+    ],
+)
+def test_players_are_told_once_why_there_is_no_game(order, reason):
     house = House()
     player = house.player()
     link = house.connected()
     player.shown.clear()
-    house.supervisor.state = State.STOPPING
+    if order is not None:
+        house.server.forward_order(order)
+    link.lose()
+    player.data_in(text="look")
+    assert player.shown == [reason]
+
+
+def test_at_the_end_of_the_portal_only_who_types_is_told():
+    house = House()
+    player = house.player()
+    link = house.connected()
+    player.shown.clear()
+    house.handler.begin_holding(Reason.CLOSING)
     house.server.forward_order(Operation.SSHUTD)
     link.lose()
     assert player.shown == []
+    player.data_in(text="look")
+    player.data_in(text="look")
+    assert player.shown == [Reason.CLOSING]
+
+
+def test_the_link_of_a_server_that_does_not_leave_is_closed():
+    house = House()
+    house.server.close()  # there is none
+    link = house.connected()
+    house.server.close()
+    assert link.closed
+    assert house.server.link is None
+    assert house.supervisor.calls[-1] == ("lost",)
 
 
 def test_a_sync_of_everybody_is_let_through():

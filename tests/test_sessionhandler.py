@@ -15,11 +15,10 @@ from portal.config import Config, LimitsConfig, ServerConfig
 from portal.errors import ServerUnavailable, ServiceError
 from portal.holding import (
     HELD_TOO_MUCH,
-    RESTARTING,
-    STARTING,
-    STOPPED,
+    KEPT_IN_VAIN,
     UNCERTAIN,
     UNCERTAIN_UNNAMED,
+    Reason,
 )
 from portal.metrics import Metrics
 from portal.session import Session
@@ -117,7 +116,7 @@ class World:
         return player
 
     def offer(self):
-        self.handler.begin_holding(announce=False)
+        self.handler.begin_holding(Reason.RESTARTING, announce=False)
         return self.handler.acknowledged_sync_data()
 
     def ready(self):
@@ -135,7 +134,7 @@ class World:
 
     def lose(self, *uncertain):
         self.handler.link = None
-        self.handler.begin_holding(announce=True)
+        self.handler.begin_holding(Reason.LOST)
         self.handler.server_lost(uncertain)
 
 
@@ -180,9 +179,9 @@ class TestComingAndGoing:
 
     def test_newcomers_while_the_server_is_away_are_told_and_announced_later(self, world):
         player = world.player()
-        assert player.shown == [STARTING]
+        assert player.shown == [Reason.STARTING]
         player.data_in(text="look")
-        assert player.shown == [STARTING]
+        assert player.shown == [Reason.STARTING]
         assert world.bring() == {}
         assert world.link.rows() == [("PCONN", 1, 1), (1, "look", True)]
 
@@ -237,6 +236,14 @@ class TestComingAndGoing:
             player.shown[-1] == "Bye." and player.calls == ["disconnect"] for player in players
         )
         assert world.handler.sessions == {}
+
+    def test_at_the_end_players_hear_what_became_of_kept_lines(self, world):
+        typed, silent = world.player(), world.player()
+        typed.data_in(text="look")
+        world.handler.explain_absence(Reason.CLOSING)
+        world.handler.disconnect_all("Bye.")
+        assert typed.shown == [Reason.STARTING, KEPT_IN_VAIN, "Bye."]
+        assert silent.shown == [Reason.STARTING, "Bye."]
 
 
 class TestInput:
@@ -429,13 +436,15 @@ class TestOrders:
 
 class TestAbsence:
     @pytest.mark.parametrize(
-        ("linked", "told"), [(True, RESTARTING), (False, STOPPED)], ids=["ordered", "lost"]
+        ("linked", "told"),
+        [(True, Reason.RESTARTING), (False, Reason.LOST)],
+        ids=["ordered", "lost"],
     )
     def test_players_are_told_once(self, served, linked, told):
         players = [served.player() for _ in range(2)]
         if not linked:
             served.handler.link = None
-        served.handler.begin_holding(announce=True)
+        served.handler.begin_holding(told)
         for player in players:
             player.data_in(text="look")
         served.lose()
@@ -444,14 +453,14 @@ class TestAbsence:
         assert [player.shown for player in (*players, newcomer)] == [[told]] * 3
         served.bring()
         served.lose()
-        assert [player.shown for player in (*players, newcomer)] == [[told, STOPPED]] * 3
+        assert [player.shown for player in (*players, newcomer)] == [[told, Reason.LOST]] * 3
 
     def test_without_announcement_players_are_told_when_they_type(self, served):
         player, silent = served.player(), served.player()
-        served.handler.begin_holding(announce=False)
+        served.handler.begin_holding(Reason.RESTARTING, announce=False)
         player.data_in(text="look")
         player.data_in(text="look")
-        assert (player.shown, silent.shown) == ([RESTARTING], [])
+        assert (player.shown, silent.shown) == ([Reason.RESTARTING], [])
 
     def test_only_acknowledged_sessions_are_handed_over(self, served):
         known, asked = served.player(), served.player()
@@ -478,7 +487,7 @@ class TestAbsence:
     def test_a_newcomer_is_not_announced_to_a_server_that_leaves(self, served):
         known = served.player()
         served.acknowledge(known)
-        served.handler.begin_holding(announce=True)
+        served.handler.begin_holding(Reason.RESTARTING)
         served.link.rows()
         newcomer = served.player()
         served.handler.sync(newcomer)
@@ -489,7 +498,7 @@ class TestAbsence:
 
     def test_a_late_word_of_a_leaving_server_counts(self, served):
         player = served.player()
-        served.handler.begin_holding(announce=True)
+        served.handler.begin_holding(Reason.RESTARTING)
         served.acknowledge(player)
         served.lose()
         assert list(served.bring()) == [player.sessid]
@@ -544,10 +553,10 @@ class TestAbsence:
         player = world.player()
         player.data_in(text="look")
         world.offer()
-        world.handler.begin_holding(announce=True)
+        world.handler.begin_holding(Reason.RESTARTING)
         world.ready()
         assert world.link.rows() == []
-        assert player.shown == [STARTING]
+        assert player.shown == [Reason.STARTING]
         world.handler.link = None
         world.bring()
         assert world.link.rows() == [("PCONN", 1, 1), (1, "look", True)]
@@ -741,7 +750,7 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.link is not None)
     @rule()
     def order(self):
-        self.handler.begin_holding(announce=True)
+        self.handler.begin_holding(Reason.RESTARTING)
         self.link.hand_back_waiting()
 
     @precondition(lambda self: self.link is not None)
@@ -749,7 +758,7 @@ class Deliveries(RuleBasedStateMachine):
     def lose(self, announce):
         link, self.link = self.link, None
         self.handler.link = None
-        self.handler.begin_holding(announce=announce)
+        self.handler.begin_holding(Reason.LOST, announce=announce)
         self.handler.server_lost(list(link.unanswered))
         link.unanswered.clear()
         link.hand_back_waiting()
@@ -757,7 +766,7 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.link is None)
     @rule()
     def synchronise(self):
-        self.handler.begin_holding(announce=False)
+        self.handler.begin_holding(Reason.RESTARTING, announce=False)
         self.link = PeerLink(self.handler, self.window)
         self.link.announced.update(self.handler.acknowledged_sync_data())
         self.links.append(self.link)

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from portal.amp.commands import Operation
 from portal.config import ServerConfig
 from portal.errors import ServerUnavailable
+from portal.holding import Reason
 from portal.lifecycle import State
 from portal.metrics import Metrics
 from portal.supervisor import Supervisor
@@ -77,15 +78,30 @@ def machine(monkeypatch):
 
 @pytest.fixture
 def make(nursery):
-    """Make supervisors that run; `orders` are what they sent, `stops` how often they asked."""
+    """Make supervisors that run.
+
+    `orders` are what they sent, `stops` how often they asked, `reasons` what players are told, and
+    `closes` when they closed a link, which `obeys_close` makes happen.
+    """
 
     async def make(environment=None, **settings):
         config = ServerConfig(**{"command": COMMAND} | settings)
         supervisor = Supervisor(config, Metrics(), environment=environment or {"A": "B"})
         supervisor.orders = []
         supervisor.stops = []
+        supervisor.closes = []
+        supervisor.obeys_close = True
+        supervisor.reasons = []
+        supervisor.on_absence = supervisor.reasons.append
         supervisor.on_order = supervisor.orders.append
         supervisor.on_stop = partial(supervisor.stops.append, True)
+
+        def close():
+            supervisor.closes.append(trio.current_time())
+            if supervisor.obeys_close:
+                supervisor.link_lost()
+
+        supervisor.on_close = close
         await nursery.start(supervisor.run)
         await trio.testing.wait_all_tasks_blocked()
         return supervisor
@@ -161,6 +177,7 @@ async def test_without_a_command_nothing_is_started(make, machine, autojump_cloc
     supervisor.start()
     assert supervisor.state is State.DOWN
     assert machine.started == []
+    assert supervisor.reasons == [], "nothing is starting"
 
 
 async def test_orders_before_it_runs_are_refused():
@@ -169,6 +186,8 @@ async def test_orders_before_it_runs_are_refused():
         supervisor.start()
     supervisor.on_order("x")
     supervisor.on_stop()
+    supervisor.on_close()
+    supervisor.on_absence(Reason.GIVEN_UP)
 
 
 async def test_start_is_no_second_start(running, machine, autojump_clock):
@@ -235,9 +254,11 @@ async def test_five_failed_starts_and_it_gives_up_loudly(make, machine, autojump
     assert [line["event"] for line in lines if line["log_level"] == "critical"] == [
         "server_given_up"
     ]
+    assert supervisor.reasons == [Reason.STARTING, Reason.GIVEN_UP]
     supervisor.start()
     await settled()
     assert len(machine.started) == 6
+    assert supervisor.reasons == [Reason.STARTING, Reason.GIVEN_UP, Reason.STARTING]
 
 
 async def test_a_command_that_is_not_there_is_a_failed_start(make, machine, autojump_clock):
@@ -406,6 +427,7 @@ async def test_a_server_that_does_not_leave_is_ended(running, machine, autojump_
 
 async def test_one_that_obeyed_is_not_killed(running, machine, autojump_clock):
     supervisor = await running(stop_seconds=3)
+    supervisor.obeys_close = False
     supervisor.order(Operation.SRELOAD)
     await trio.sleep(10)  # its process has ended; the news of its link are late
     assert [number for _, _, number in machine.signals] == [signal.SIGTERM]
@@ -415,15 +437,43 @@ async def test_one_that_obeyed_is_not_killed(running, machine, autojump_clock):
     assert len(machine.started) == 2
 
 
-async def test_a_stranger_that_does_not_leave_gets_no_signal(make, machine, autojump_clock):
+@pytest.mark.parametrize("operation", [Operation.SRELOAD, Operation.SRESET, Operation.SSHUTD])
+async def test_a_stranger_that_does_not_leave_is_cut_off(make, machine, autojump_clock, operation):
     supervisor = await make(command=(), stop_seconds=3)
     supervisor.server_connected(4242)
+    began = trio.current_time()
     with capture_logs() as lines:
-        supervisor.order(Operation.SRELOAD)
+        supervisor.order(operation)
         await trio.sleep(100)
     assert machine.signals == []
     assert "server_does_not_leave" in [line["event"] for line in lines]
-    assert supervisor.state is State.RELOADING
+    assert supervisor.closes == [pytest.approx(began + 3)]
+    assert supervisor.state is State.DOWN
+    supervisor.server_connected(4242)
+    assert supervisor.state is State.CONNECTED
+
+
+async def test_a_reload_ends_with_a_stranger_that_had_to_be_cut_off(make, machine, autojump_clock):
+    supervisor = await make(command=(), stop_seconds=3)
+    supervisor.server_connected(4242)
+    async with trio.open_nursery() as reloading:
+        reloading.start_soon(supervisor.reload)
+        await trio.sleep(3.5)
+        assert reloading.child_tasks
+        supervisor.server_connected(4242)
+
+
+async def test_a_stranger_is_cut_off_though_a_child_of_ours_had_to_go(
+    running, machine, autojump_clock
+):
+    supervisor = await running(stop_seconds=3)
+    supervisor.server_connected(4242)  # its link took the place of our child's
+    began = trio.current_time()
+    supervisor.order(Operation.SRELOAD)
+    await trio.sleep(10)
+    assert [number for _, _, number in machine.signals] == [signal.SIGTERM]
+    assert supervisor.closes == [pytest.approx(began + 6)]
+    assert len(machine.started) == 2
 
 
 async def test_a_stranger_is_awaited_after_a_reload(make, machine, autojump_clock, nursery):
@@ -534,22 +584,43 @@ async def test_stopping_waits_until_it_is_gone(running, machine, autojump_clock)
 
 
 async def test_stopping_one_that_obeys_nothing(running, machine, autojump_clock):
-    supervisor = await running(stop_seconds=3)
+    supervisor = await running()
     machine.children[0].obeys = {signal.SIGKILL}
-    with trio.fail_after(6.5):
-        async with trio.open_nursery() as stopping:
-            stopping.start_soon(supervisor.stop_server)
-            await settled()
-            supervisor.link_lost()
-    assert [number for _, _, number in machine.signals] == [signal.SIGTERM, signal.SIGKILL]
+    began = trio.current_time()
+    async with trio.open_nursery() as stopping:
+        stopping.start_soon(supervisor.stop_server)
+        await settled()
+        supervisor.link_lost()
+    assert [(time - began, number) for time, _, number in machine.signals] == [
+        (pytest.approx(5), signal.SIGTERM),
+        (pytest.approx(7), signal.SIGKILL),
+    ]
+    assert trio.current_time() - began == pytest.approx(7)
 
 
-async def test_stopping_a_stranger_is_bounded(make, machine, autojump_clock):
-    supervisor = await make(command=(), stop_seconds=3)
+@pytest.mark.parametrize(("obeys", "seconds"), [(True, 2.5), (False, 3.5)])
+async def test_stopping_a_stranger_is_bounded(make, machine, autojump_clock, obeys, seconds):
+    supervisor = await make(command=())
+    supervisor.obeys_close = obeys
     supervisor.server_connected(4242)
-    with trio.fail_after(3.5):
-        await supervisor.stop_server()
-    assert supervisor.state is State.STOPPING
+    began = trio.current_time()
+    await supervisor.stop_server()
+    assert trio.current_time() - began == pytest.approx(seconds)
+    assert supervisor.closes == [pytest.approx(began + 2.5)]
+    assert supervisor.state is (State.DOWN if obeys else State.STOPPING)
+
+
+@pytest.mark.parametrize(("earlier", "term"), [(1, 6), (9, 10)])
+async def test_an_earlier_order_gives_no_more_time(running, machine, autojump_clock, earlier, term):
+    supervisor = await running()
+    began = trio.current_time()
+    supervisor.order(Operation.SSHUTD)
+    await trio.sleep(earlier)
+    await supervisor.stop_server()
+    assert [(time - began, number) for time, _, number in machine.signals] == [
+        (pytest.approx(term), signal.SIGTERM)
+    ]
+    assert len(supervisor.orders) == 1
 
 
 async def test_stopping_in_the_delay(make, machine, autojump_clock):
@@ -594,6 +665,13 @@ async def test_one_that_connects_while_stopping_is_told_to_leave(make, machine, 
         machine.children[0].exit(0)
     await trio.sleep(1000)
     assert len(machine.started) == 1
+
+
+async def test_the_portal_s_end_is_told_before_the_server_s(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.on_stop = partial(supervisor.orders.append, "stop")
+    supervisor.order(Operation.PSHUTD)
+    assert supervisor.orders == ["stop", Operation.SSHUTD]
 
 
 @pytest.mark.parametrize("operation", [Operation.SSHUTD, Operation.PSHUTD])

@@ -5,7 +5,7 @@ It touches nothing of the process around it. `run_process` is a whole process th
 logs, signals, descriptors, the collector, and an exit code.
 
 Start:  sockets are opened (a port in use fails here), hub, AMP, supervisor, listeners.
-Stop:   players' listeners are closed, players are told, the Server is told to leave and waited
+Stop:   players are told, their listeners are closed, the Server is told to leave and waited
         for, sessions end, the AMP port is closed, and the hub drains what is left.
 """
 
@@ -37,6 +37,7 @@ from portal.config import (
     amp_address_to_text,
 )
 from portal.errors import ServerUnavailable, ServiceError
+from portal.holding import Reason
 from portal.hub.hub import Hub
 from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
 from portal.logs import LogFile
@@ -103,6 +104,8 @@ class Portal:
             addresses=self.addresses,
         )
         self.supervisor.on_order = self.amp_server.server.forward_order
+        self.supervisor.on_close = self.amp_server.server.close
+        self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
         self.telnet = TelnetProtocol(config, self.metrics, self.hub, self.sessionhandler)
         self.player_listeners: list[Listener] = []
@@ -192,8 +195,11 @@ class Portal:
             log.info("portal_stopped")
 
     def stop(self) -> None:
-        """Begin to stop; `run` returns when it is done, within 15 seconds."""
-        self._stopping.set()
+        """Begin to stop: players are told at once. `run` returns when it is done, within 15 s."""
+        if not self.stopping:
+            self._stopping.set()
+            self.sessionhandler.announce_all(GOODBYE)
+            self.sessionhandler.begin_holding(Reason.CLOSING)
 
     @property
     def stopping(self) -> bool:
@@ -201,10 +207,11 @@ class Portal:
         return self._stopping.is_set()
 
     async def _stop_in_order(self) -> None:
+        # Told to stop and cancelled in one moment: the supervisor has ended already.
+        await trio.lowlevel.checkpoint_if_cancelled()
         log.info("portal_stopping", sessions=len(self.sessionhandler.sessions))
         for listener in self.player_listeners:
             listener.close()
-        self.sessionhandler.announce_all(GOODBYE)
         with trio.move_on_after(STOP_SECONDS):
             await self.supervisor.stop_server()
         self.sessionhandler.disconnect_all()

@@ -14,7 +14,16 @@ import structlog
 
 from portal.config import Config
 from portal.errors import PortalError
-from portal.holding import HELD_TOO_MUCH, NOT_SENT, Absence, Holding, extract_text, judge
+from portal.holding import (
+    HELD_TOO_MUCH,
+    KEPT_IN_VAIN,
+    NOT_SENT,
+    Absence,
+    Holding,
+    Reason,
+    extract_text,
+    judge,
+)
 from portal.messages import Message
 from portal.metrics import Metrics
 from portal.session import Session
@@ -91,17 +100,22 @@ class Delivery:
             session.input_paused = False
             session.resume_input()
 
-    def begin_holding(self, announce: bool) -> None:
+    def begin_holding(self, reason: Reason, *, announce: bool = True) -> None:
         """Keep what is taken from now on; with `announce` tell everybody who was not told yet."""
-        self.absence.begin(ordered=self.link is not None)
+        self.absence.begin(reason)
         if announce:
-            for session in list(self.sessions.values()):
-                self.tell_absence(session)
+            self._announce_absence()
+
+    def explain_absence(self, reason: Reason) -> None:
+        """Tell everybody why the Server is away now, if it is and that is news."""
+        self.absence.explain(reason)
+        if self.absence.away:
+            self._announce_absence()
 
     def tell_absence(self, session: Session) -> None:
         """Tell a player that the Server is away, once in an absence."""
         if self.absence.must_tell(session.sessid):
-            self.tell(session, self.absence.text)
+            self.tell(session, self.absence.reason.value)
 
     def take_back_uncertain(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
         """Take back (sessid, message, secret) that were sent and never answered, in their order.
@@ -150,6 +164,12 @@ class Delivery:
         if not absence.recalled:
             absence.end()
 
+    def tell_kept_in_vain(self) -> None:
+        """Tell those of whom lines are kept that nobody will get them: the Portal ends."""
+        for session in list(self.sessions.values()):
+            if self.holding.has_text(session.sessid):
+                self.tell(session, KEPT_IN_VAIN)
+
     def forget(self, sessid: int) -> None:
         """Forget a session that is gone, with what was kept of it."""
         self.holding.drop(sessid)
@@ -178,11 +198,19 @@ class Delivery:
             if extract_text(message) is not None:
                 self.tell(session, NOT_SENT)
 
+    def _announce_absence(self) -> None:
+        # Where nothing is kept it is told to those who type all the same, and to nobody else.
+        if self.absence.keeps:
+            for session in list(self.sessions.values()):
+                self.tell_absence(session)
+
     def _hold(self, session: Session, message: Message, secret: bool) -> None:
         self.tell_absence(session)
-        if self.holding.keep(session.sessid, message, secret):
+        sessid = session.sessid
+        if self.absence.accepts(sessid) and self.holding.keep(sessid, message, secret):
             self.metrics.inputs_held += 1
             return
         self.metrics.inputs_refused += 1
-        if extract_text(message) is not None and self.absence.must_tell_refusal(session.sessid):
+        # A client's message that is too large leaves no gap in what the player types.
+        if extract_text(message) is not None and self.absence.refuse(sessid):
             self.tell(session, HELD_TOO_MUCH)

@@ -15,16 +15,33 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 Kept = tuple[Mapping[str, Any], bool]
 """A message, and whether its text is secret (typed with echo hidden, or before login)."""
 
-# What players are told.
-STARTING = "The game is starting; what you type is kept."
-RESTARTING = "The game is restarting; what you type is kept."
-STOPPED = "The game has stopped answering; what you type is kept until it is back."
+
+class Reason(StrEnum):
+    """Why the Server is away, in the words that players are told."""
+
+    STARTING = "The game is starting; what you type is kept."
+    RESTARTING = "The game is restarting; what you type is kept."
+    LOST = "The game has stopped answering; what you type is kept until it is back."
+    STOPPED = "The game has been stopped; what you type is kept until it is started again."
+    GIVEN_UP = (
+        "The game does not start; what you type is kept, but the game does not come back by itself."
+    )
+    CLOSING = "What you type now is thrown away: the game is shutting down."
+
+
+# A Server that was told to leave drops its link too, and one that is lost may dial in and leave.
+# What players were told before is then still true, and these are not told on top of it.
+FIRST_ONLY = frozenset({Reason.RESTARTING, Reason.LOST})
+
+# What else players are told.
 HELD_TOO_MUCH = "No more can be kept: what you type is thrown away until the game is back."
+KEPT_IN_VAIN = "What was kept of your lines is lost: the game shuts down without it."
 NOT_SENT = "Your line could not be sent to the game; it was thrown away."
 UNCERTAIN = "Your line was not confirmed and may not have been carried out: "
 UNCERTAIN_UNNAMED = "A line of yours was not confirmed and may not have been carried out."
@@ -130,18 +147,19 @@ class Holding:
 class Absence:
     """One absence of the Server: who was told of it, and what its successor was given.
 
-    The Server is `away` from the start. Each absence goes through three calls: `begin` (input is
-    kept from now on), `offer` (a new Server is given these sessions) and `end` (it has answered,
-    and has got all that was kept). `begin` may come again at any time; after `offer` it means
-    that this new Server is leaving too (`recalled`), and only another `offer` leads on.
+    The Server is `away` from the start, for a `reason`. Each absence goes through three calls:
+    `begin` (input is kept from now on), `offer` (a new Server is given these sessions) and `end`
+    (it has answered, and has got all that was kept). `begin` may come again at any time; after
+    `offer` it means that this new Server is leaving too (`recalled`), and only another `offer`
+    leads on.
     """
 
-    __slots__ = ("_refused", "_told", "away", "changed", "ended", "offered", "recalled", "text")
+    __slots__ = ("_refused", "_told", "away", "changed", "ended", "offered", "reason", "recalled")
 
     def __init__(self) -> None:
         self.away = True
         self.recalled = False
-        self.text = STARTING
+        self.reason = Reason.STARTING
         self._told: set[int] = set()
         self._refused: set[int] = set()
         # Of the sessions that the new Server was given: which ended or changed since.
@@ -149,12 +167,25 @@ class Absence:
         self.ended: list[int] = []
         self.changed: set[int] = set()
 
-    def begin(self, *, ordered: bool) -> None:
-        """Begin, by an order or because the Server is gone; the first reason is what is told."""
+    def begin(self, reason: Reason) -> None:
+        """Begin; in an absence that has begun before, the reason is taken as by `explain`."""
         self.recalled = True
-        if not self.away:
+        if self.away:
+            self.explain(reason)
+        else:
             self.away = True
-            self.text = RESTARTING if ordered else STOPPED
+            self.reason = reason
+
+    def explain(self, reason: Reason) -> None:
+        """Take another reason for this absence, which everybody is then to be told.
+
+        Without an absence nothing happens, nor for a reason that adds nothing (FIRST_ONLY), nor
+        once the Portal itself is closing.
+        """
+        last = self.reason in (reason, Reason.CLOSING)
+        if self.away and not last and reason not in FIRST_ONLY:
+            self.reason = reason
+            self._told.clear()
 
     def offer(self, sessids: Iterable[int]) -> None:
         """Remember which sessions a new Server is given."""
@@ -177,9 +208,18 @@ class Absence:
         self._told.add(sessid)
         return True
 
-    def must_tell_refusal(self, sessid: int) -> bool:
-        """Whether a player is to be told that no more can be kept; True once in an absence."""
-        if sessid in self._refused:
+    @property
+    def keeps(self) -> bool:
+        """Whether a Server may still get what is kept."""
+        return self.reason is not Reason.CLOSING
+
+    def accepts(self, sessid: int) -> bool:
+        """Whether more of a session may be kept: a line after a refused one may not."""
+        return self.keeps and sessid not in self._refused
+
+    def refuse(self, sessid: int) -> bool:
+        """Refuse a session's lines until the absence ends; True where the player must be told."""
+        if not self.accepts(sessid):
             return False
         self._refused.add(sessid)
         return True
@@ -196,13 +236,14 @@ class Absence:
 
     def get_state(self) -> dict[str, Any]:
         """Return plain data. What a Server was given is not in it: the link to it is not either."""
-        text = self.text if self.away else RESTARTING
-        return {"text": text, "told": sorted(self._told), "refused": sorted(self._refused)}
+        reason = self.reason if self.away else Reason.RESTARTING
+        told, refused = sorted(self._told), sorted(self._refused)
+        return {"reason": reason.name, "told": told, "refused": refused}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Be away, with those told whom `get_state` wrote down."""
         self.away = True
-        self.text = state["text"]
+        self.reason = Reason[state["reason"]]
         self._told = set(state["told"])
         self._refused = set(state["refused"])
 

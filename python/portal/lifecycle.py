@@ -71,7 +71,7 @@ class Action(StrEnum):
     SEND_RELOAD = "SEND_RELOAD"  # tell it to reload; it must be gone in time
     SEND_RESET = "SEND_RESET"
     SEND_STOP = "SEND_STOP"
-    END_PROCESS = "END_PROCESS"  # SIGTERM and, if it is not gone in time, SIGKILL
+    END_PROCESS = "END_PROCESS"  # SIGTERM, then SIGKILL; where it is not ours, its link is closed
     REST = "REST"  # it is gone: no deadline
     GIVE_UP = "GIVE_UP"  # the same, and say so loudly
 

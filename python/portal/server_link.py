@@ -27,7 +27,7 @@ from portal.amp.commands import (
 from portal.amp.link import Link
 from portal.config import AmpConfig
 from portal.errors import ConnectionLost, RemoteProtocolError, ServerUnavailable
-from portal.lifecycle import State
+from portal.holding import Reason
 from portal.messages import Message
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
@@ -170,7 +170,7 @@ class AmpServerLink:
         if link is None:
             return
         returns = operation in (Operation.SRELOAD, Operation.SRESET)
-        self.sessionhandler.begin_holding(announce=returns)
+        self.sessionhandler.begin_holding(Reason.RESTARTING if returns else Reason.STOPPED)
         self._keep_waiting()
         sent = Operation.SSHUTD if operation == Operation.PSHUTD else operation
         kwargs = {"operation": sent, "server_restart_mode": RESTART_MODES[operation]}
@@ -193,12 +193,16 @@ class AmpServerLink:
         self.link = None
         self.info = {}
         self.sessionhandler.link = None
-        # Nothing that is typed now is kept for long when the Portal itself is about to end.
-        self.sessionhandler.begin_holding(announce=self.supervisor.state is not State.STOPPING)
+        self.sessionhandler.begin_holding(Reason.LOST)
         self._report_uncertain()
         self._keep_waiting()
         self.supervisor.link_lost()
         self.at_change()
+
+    def close(self) -> None:
+        """Close the link of a Server that does not leave; it may dial in again."""
+        if self.link is not None:
+            self.link.close("it did not leave in time")
 
     def _report_uncertain(self) -> None:
         uncertain, self._uncertain = self._uncertain, []
@@ -220,7 +224,7 @@ class AmpServerLink:
         self._window_bytes = self.config.own_window_bytes if own else self.config.window_bytes
         link.connection.priority = True
         self._allow_payload(link)
-        self.sessionhandler.begin_holding(announce=False)
+        self.sessionhandler.begin_holding(Reason.RESTARTING, announce=False)
         answer = {
             "operation": Operation.PSYNC,
             "server_restart_mode": self.supervisor.restart_mode,

@@ -10,7 +10,8 @@ when sessions or Servers come and go:
 - While the Server is **away**, input is kept (`portal.holding`). It is away from the start, from
   `begin_holding` on, and until `server_ready` has sent on all that was kept.
 
-It knows no AMP: the Server is behind the `ServerLink` in `link`, None while there is none.
+It knows no AMP: the Server is behind the `ServerLink` in `link`, which is None while there is none
+that sessions can be announced to.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from portal.amp.commands import Operation
 from portal.config import Config
 from portal.delivery import Delivery, ServerLink
 from portal.errors import ServerUnavailable, ServiceError
+from portal.holding import Reason
 from portal.messages import Message, normalise
 from portal.metrics import Metrics
 from portal.session import Session
@@ -32,7 +34,6 @@ log = structlog.get_logger(__name__)
 TOO_MANY_COMMANDS = "You are sending commands too fast; some were thrown away."
 TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away."
 DROPPED = "The game does not know this session any more."
-
 
 # Where the link to the Server is looked for.
 __all__ = ["PortalSessionHandler", "ServerLink"]
@@ -113,6 +114,7 @@ class PortalSessionHandler:
         """End every session, at the Portal's end; the Server is told in one word (PDISCONNALL)."""
         if self.link is not None:
             self.link.send_admin(Operation.PDISCONNALL)
+        self.delivery.tell_kept_in_vain()
         for session in list(self.sessions.values()):
             self._end(session, reason)
 
@@ -222,13 +224,17 @@ class PortalSessionHandler:
 
     # ---- the Server comes and goes: the link calls these
 
-    def begin_holding(self, announce: bool) -> None:
+    def begin_holding(self, reason: Reason, *, announce: bool = True) -> None:
         """Keep input from now on: an order to leave was forwarded, or the Server is gone.
 
-        With `announce` every player is told, once in an absence; without, each is told when they
-        type. It ends with the next `server_ready`. Calling it again changes nothing else.
+        With `announce` every player is told why, once; without, each is told when they type. It
+        ends with the next `server_ready`. With Reason.CLOSING nothing is kept, and nothing ends it.
         """
-        self.delivery.begin_holding(announce)
+        self.delivery.begin_holding(reason, announce=announce)
+
+    def explain_absence(self, reason: Reason) -> None:
+        """Tell every player of another reason why the Server is away; nothing if it is not."""
+        self.delivery.explain_absence(reason)
 
     def server_lost(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
         """Take back what a Server was sent and never answered: (sessid, message, secret), in order.
@@ -293,10 +299,6 @@ class PortalSessionHandler:
 
     # ---- questions
 
-    def is_waiting(self, session: Session) -> bool:
-        """Whether a line of a session is still to be answered: the link has it, or it is kept."""
-        return session.unanswered > 0 or self.delivery.holding.has_text(session.sessid)
-
     def get_sessions(self, include_unloggedin: bool = False) -> list[Session]:
         """Return the sessions that are logged in, or all of them."""
         return [each for each in self.sessions.values() if include_unloggedin or each.logged_in]
@@ -311,7 +313,7 @@ class PortalSessionHandler:
 
     def get_all_sync_data(self) -> dict[int, dict[str, Any]]:
         """Return the sync data of every session by its sessid."""
-        return {sessid: session.get_sync_data() for sessid, session in self.sessions.items()}
+        return {sessid: each.get_sync_data() for sessid, each in self.sessions.items()}
 
     # ---- state
 
@@ -333,7 +335,8 @@ class PortalSessionHandler:
     ) -> None:
         """Go on where `get_state` was called; a Server is away until it synchronises.
 
-        `make_session` makes each session on its connection, and gives it its state.
+        `make_session` makes each session from its state, with its connection, and has called
+        `set_state` on it.
         """
         self._next_sessid = state["next_sessid"]
         self.portal_start_time = state["portal_start_time"]

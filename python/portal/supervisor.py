@@ -21,6 +21,7 @@ import trio
 from portal.amp.commands import Operation
 from portal.config import ServerConfig
 from portal.errors import ServerUnavailable
+from portal.holding import Reason
 from portal.lifecycle import Action, Event, Lifecycle, State
 from portal.metrics import Metrics
 
@@ -52,8 +53,9 @@ class Supervisor:
     """Starts, watches, restarts, reloads and stops one Server; a service.
 
     `environment` is the whole environment of the process. Set `on_order(operation)` to what sends
-    an order to the Server that is linked, and `on_stop()` to what stops the Portal; both are
-    synchronous. `restart_mode` is what the next Server is told: "shutdown" for the first one,
+    an order to the Server that is linked, `on_close()` to what closes its link, `on_stop()` to what
+    stops the Portal, and `on_absence(reason)` to what tells the players why there is no Server; all
+    are synchronous. `restart_mode` is what the next Server is told: "shutdown" for the first one,
     "reload" or "reset" after such an order, None after a crash.
 
     Without a command it starts nothing and follows the Servers that dial in by themselves.
@@ -74,7 +76,9 @@ class Supervisor:
         self.restart_mode: str | None = "shutdown"
         self.connections = 0  # Servers that have connected so far
         self.on_order: Callable[[str], None] = _nothing
+        self.on_close: Callable[[], None] = _nothing
         self.on_stop: Callable[[], None] = _nothing
+        self.on_absence: Callable[[Reason], None] = _nothing
         self._nursery: trio.Nursery | None = None
         self._process: trio.Process | None = None
         self._busy = False  # from before the process is started until it is reaped
@@ -83,6 +87,7 @@ class Supervisor:
         self._ours = False  # whether the Server that is or was linked is a child of ours
         self._left = False  # whether it wrote everything down before its link was lost
         self._synced_out = -math.inf
+        self._portal_stops = False
         self._deadline: trio.CancelScope | None = None
         self._changed = trio.Event()
 
@@ -132,9 +137,9 @@ class Supervisor:
         if self.state is State.STARTING and operation != Operation.PSHUTD:
             # It gives orders before it has answered PSYNC: Evennia's very first start does.
             self._link_up()
-        self._handle(event)
         if operation == Operation.PSHUTD:
-            self.on_stop()
+            self.on_stop()  # first: players hear of the Portal's end, not of the Server's
+        self._handle(event)
 
     async def reload(self) -> None:
         """Reload the Server, and wait until the new one is connected.
@@ -149,16 +154,31 @@ class Supervisor:
         await self._renew(Event.RESET)
 
     async def stop_server(self) -> None:
-        """Tell the Server to leave, and wait until it is gone or can't be made to.
+        """Tell the Server to leave since the Portal stops, and wait until it is gone.
 
-        It has `stop_seconds` to leave, and as long to obey SIGTERM. One that the Portal did not
-        start gets no signals, and is left alone then. Cancelling does not take the order back.
+        It has `portal_stop_seconds` to leave, and `portal_kill_seconds` to obey SIGTERM. One that
+        the Portal did not start has `stranger_stop_seconds`; then its link is closed. Cancelling
+        does not take the order back.
         """
+        self._portal_stops = True
         self._handle(Event.STOP)
-        seconds = self.config.stop_seconds
-        with trio.move_on_after(2 * seconds + CUT_SHORT_SECONDS if self._busy else seconds):
+        obey, die = self._patience
+        if self._deadline is not None:  # of an order that came before
+            soon = trio.current_time() + obey
+            self._deadline.deadline = min(self._deadline.deadline, soon)
+        with trio.move_on_after(obey + die + CUT_SHORT_SECONDS):
             while self.state is not State.DOWN:
                 await self._changed.wait()
+
+    @property
+    def _patience(self) -> tuple[float, float]:
+        """The seconds that a Server has to obey an order, and then SIGTERM."""
+        config = self.config
+        if not self._portal_stops:
+            return config.stop_seconds, config.stop_seconds
+        if self._busy:
+            return config.portal_stop_seconds, config.portal_kill_seconds
+        return config.stranger_stop_seconds, 0.0
 
     async def connected(self) -> None:
         """Wait until a Server is connected."""
@@ -234,6 +254,8 @@ class Supervisor:
         log.debug("lifecycle", event_name=event.value, action=action.value)
         if self.state is not before:
             log.info("server_state", state=self.state.value, was=before.value, cause=event.value)
+            if before is State.DOWN and self.state is State.STARTING and self.config.command:
+                self.on_absence(Reason.STARTING)
         if action is not Action.IGNORE:
             self._end_deadline()
             self._do(action)
@@ -254,10 +276,11 @@ class Supervisor:
             self._end_process()
         elif action is Action.GIVE_UP:
             log.critical("server_given_up", starts=self.lifecycle.starts, command=config.command[0])
+            self.on_absence(Reason.GIVEN_UP)
         elif action in ORDERS:
             operation, self.restart_mode = ORDERS[action]
             self.metrics.server_reloads += action is not Action.SEND_STOP
-            self._set_deadline(config.stop_seconds, self._expire)
+            self._set_deadline(self._patience[0], self._expire)
             self.on_order(operation)
 
     def _expire(self) -> None:
@@ -316,9 +339,9 @@ class Supervisor:
         if self._process is not None:
             log.warning("server_terminated", pid=self._process.pid)
             _signal_group(self._process, signal.SIGTERM)
-            self._set_deadline(self.config.stop_seconds, self._kill_process)
+            self._set_deadline(self._patience[1], self._kill_process)
         elif self._linked:
-            log.warning("server_does_not_leave", pid=self.server_pid)
+            self._close_link()
         elif not self._busy:
             self._gone()
 
@@ -326,6 +349,13 @@ class Supervisor:
         if self._process is not None:
             log.warning("server_killed", pid=self._process.pid)
             _signal_group(self._process, signal.SIGKILL)
+        elif self._linked:
+            self._close_link()
+
+    def _close_link(self) -> None:
+        """Let a Server go that does not leave and that is not ours to signal."""
+        log.warning("server_does_not_leave", pid=self.server_pid)
+        self.on_close()
 
     # ---- the one deadline
 
