@@ -58,6 +58,13 @@ class UnhandledCommand(RemoteAMPError):
     """The peer does not know the command (code UNHANDLED); the connection stays."""
 
 
+class NotBegun(AMPError):
+    """A game that leaves gives a player's message back: none of it was carried out.
+
+    Keep it for the next one, which is to get it before everything that came later.
+    """
+
+
 class ConnectionLost(PortalError):
     """The connection ended before the answer came, or is closed already."""
 

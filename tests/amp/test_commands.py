@@ -20,7 +20,13 @@ from portal.amp.commands import (
     ProtocolSwitchCommand,
     StartTLS,
 )
-from portal.errors import LocalProtocolError, RemoteAMPError, RemoteProtocolError, UnhandledCommand
+from portal.errors import (
+    LocalProtocolError,
+    NotBegun,
+    RemoteAMPError,
+    RemoteProtocolError,
+    UnhandledCommand,
+)
 
 
 class NearError(ZeroDivisionError):
@@ -65,6 +71,7 @@ def test_errors_are_inherited():
         (Longest, KeyError(), ("KEY_2", False)),
         (Longer, FileNotFoundError(), ("SYSTEM", True)),
         (MsgStatus, ValueError(), ("EXCEPTION", False)),
+        (MsgPortal2Server, NotBegun(), ("NOT_BEGUN", False)),
     ],
 )
 def test_error_to_code(command, error, expected):
@@ -88,6 +95,7 @@ def test_the_nearest_declaration_counts():
         (Sum, "UNKNOWN", RemoteAMPError),
         (Sum, "KEY", RemoteAMPError),
         (MsgStatus, "EXCEPTION", RemoteAMPError),
+        (MsgPortal2Server, "NOT_BEGUN", NotBegun),
     ],
 )
 def test_code_to_error(command, code, expected):
@@ -170,7 +178,8 @@ def test_the_commands_of_the_game(name, arguments, response):
     assert command.name == name.encode()
     assert {key: type(value) for key, value in command.arguments.items()} == arguments
     assert {key: type(value) for key, value in command.response.items()} == response
-    assert command.errors == {Exception: "EXCEPTION"}
+    own = {NotBegun: "NOT_BEGUN"} if command is MsgPortal2Server else {}
+    assert command.errors == {Exception: "EXCEPTION", **own}
     assert command.fatal_errors == {}
     assert command.requires_answer
     assert issubclass(command, PackedCommand) is (arguments is PACKED)

@@ -13,13 +13,14 @@ from portal.amp.arguments import Integer, String
 from portal.amp.commands import (
     AdminServer2Portal,
     Command,
+    MsgPortal2Server,
     MsgServer2Portal,
     MsgStatus,
     PortalQuery,
     ProtocolSwitchCommand,
     StartTLS,
 )
-from portal.errors import LocalProtocolError, RemoteProtocolError
+from portal.errors import LocalProtocolError, NotBegun, RemoteProtocolError
 
 
 class OverflowingError(Exception):
@@ -116,6 +117,19 @@ def test_no_secret_of_an_undeclared_error_leaves(make_link, wire, events):
     assert b"secret" not in link.connection.take()
     assert events[0]["event"] == "amp_responder_failed"
     assert isinstance(events[0]["exc_info"], KeyError)
+
+
+def test_a_message_that_is_given_back_is_no_warning(make_link, wire, events):
+    def give_back(link, sessid, kwargs):
+        raise NotBegun("the game leaves")
+
+    link = make_link(packed={MsgPortal2Server: give_back})
+    link.receive_data(packed_message(make_link, MsgPortal2Server, 1, {}))
+    (box,) = link.connection.take_boxes()
+    assert box["_error_code"] == b"NOT_BEGUN"
+    assert [(event["event"], event["log_level"]) for event in events] == [
+        ("amp_responder_failed", "info")
+    ]
 
 
 @pytest.mark.parametrize("response", [None, {}, {"result": "x"}, {"result": 1, "more": 2}, [1], 7])

@@ -236,7 +236,8 @@ class FakePortal:
         )
 
     def answered(self, context, error):
-        self.answers.append((context, error and type(error).__name__))
+        name = getattr(error, "code", type(error).__name__)
+        self.answers.append((context, error and name))
         self.tell()
 
     async def until(self, condition):

@@ -245,6 +245,44 @@ async def test_functions_that_do_not_end_are_cut_short(
         assert ended == ["for ever"]
 
 
+@pytest.mark.parametrize("order", [Operation.SRELOAD, None])
+async def test_what_it_has_not_begun_when_it_leaves_goes_back(
+    autojump_clock, nursery, portal, game, deadline, order
+):
+    """Ordered or by itself: what waits behind the running function, and what comes later."""
+    called = []
+
+    @game.inputfunc
+    async def text(session, line, **_):
+        called.append(line)
+        await trio.sleep_forever()
+
+    with deadline:
+        await nursery.start(game.serve)
+        for sessid in (1, 2):
+            connect(portal, sessid)
+        for line in ("runs", "waits", "waits too"):
+            portal.say(1, line)
+        await portal.until(lambda: (Operation.PCONN, None) in portal.answers)
+        if order is None:
+            game.stop()
+        else:
+            portal.order(order)
+        await portal.until(lambda: ("waits too", "NOT_BEGUN") in portal.answers)
+        portal.say(1, "comes late")
+        portal.say(2, "of another")
+        await portal.until(lambda: portal.lost)
+    answers = [answer for answer in portal.answers if answer[0] not in Operation.__dict__.values()]
+    assert answers == [
+        ("waits", "NOT_BEGUN"),
+        ("waits too", "NOT_BEGUN"),
+        ("comes late", "NOT_BEGUN"),
+        ("of another", "NOT_BEGUN"),
+        ("runs", "ConnectionLost"),
+    ]
+    assert called == ["runs"]
+
+
 async def test_a_game_that_another_one_replaces_leaves_for_good(
     autojump_clock, nursery, portal, game, deadline
 ):

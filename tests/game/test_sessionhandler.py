@@ -5,7 +5,7 @@ import trio
 from structlog.testing import capture_logs
 
 from portal.amp.commands import Operation
-from portal.errors import RemoteProtocolError, ServerUnavailable
+from portal.errors import NotBegun, RemoteProtocolError, ServerUnavailable
 from portal.game.inputfuncs import InputError
 
 
@@ -191,14 +191,44 @@ def test_what_is_no_message_is_refused(side, message):
         side.handler.receive_message(1, message, lambda: pytest.fail("not deferred"))
 
 
-def test_while_the_game_leaves_messages_stay_unanswered(side):
+@pytest.mark.parametrize("why", ["it leaves", "no Portal"])
+def test_what_comes_when_nothing_is_begun_is_given_back(side, why):
     called = []
     side.functions.add("text", lambda *args, **_: called.append(args))
     side.connect()
-    side.handler.portal = None
-    side.receive(1, "a", text=["x"])
+    if why == "it leaves":
+        side.handler.begin_leaving()
+    else:
+        side.handler.portal = None
+    with pytest.raises(NotBegun):
+        side.receive(1, "a", text=["x"])
     assert called == []
-    assert side.answers["a"].given == []
+
+
+async def test_a_game_that_leaves_gives_its_inboxes_back(running_side):
+    gate = trio.Event()
+    called = []
+
+    async def text(session, word, **_):
+        called.append(word)
+        await gate.wait()
+
+    running_side.functions.add("text", text)
+    for sessid in (1, 2, 3):
+        running_side.connect(sessid)
+    for word in ("a", "b", "c"):
+        running_side.receive(1, word, text=[word])
+    running_side.receive(2, "d", text=["d"])
+    running_side.handler.begin_leaving()
+    assert running_side.answered() == ["b", "c"]
+    for word in ("b", "c"):
+        (error,) = running_side.answers[word].given
+        assert isinstance(error, NotBegun)
+    gate.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert set(called) == {"a", "d"}
+    assert running_side.answers["a"].given == [None]
+    assert running_side.workers.busy == 0
 
 
 async def test_a_lost_portal_empties_the_inboxes(running_side):

@@ -7,6 +7,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.errors import NotBegun
 from portal.game.inputfuncs import FAILED, InputError
 from portal.game.workers import MAX_OUTSTANDING, MAX_PARKED
 
@@ -209,6 +210,21 @@ async def test_what_an_ended_session_left_is_dropped(running_side, gates):
     assert gates.done == ["a"]
     assert set(running_side.answered()) == {"a", "b", "c"}
     running_side.workers.forget(session)  # with nothing in its inbox nothing happens
+
+
+async def test_what_was_not_begun_is_given_back_in_its_order(running_side, gates):
+    session = running_side.connect()
+    given = []
+    for tag in "abcd":
+        running_side.receive(1, tag, text=[tag])
+        running_side.answers[tag].fail = lambda error, tag=tag: given.append((tag, type(error)))
+    running_side.workers.give_back(session)
+    assert given == [(tag, NotBegun) for tag in "bcd"]
+    gates.open("a")
+    await settle()
+    assert gates.done == ["a"]
+    running_side.workers.give_back(session)  # with nothing in its inbox nothing happens
+    assert running_side.answered() == ["a"]
 
 
 async def test_workers_are_used_again(running_side, gates):

@@ -20,10 +20,11 @@ from portal.amp.arguments import (
     wire_names,
 )
 from portal.amp.boxes import Box
-from portal.errors import LocalProtocolError, RemoteAMPError, UnhandledCommand
+from portal.errors import LocalProtocolError, NotBegun, RemoteAMPError, UnhandledCommand
 
 UNKNOWN = "UNKNOWN"
 UNHANDLED = "UNHANDLED"
+NOT_BEGUN = "NOT_BEGUN"
 
 
 class Command:
@@ -149,7 +150,13 @@ class PackedCommand(EvenniaCommand):
 
 
 class MsgPortal2Server(PackedCommand):
-    """Messages of one session to the game."""
+    """Messages of one session to the game.
+
+    A game that leaves answers NOT_BEGUN to those that it has not begun to carry out. A Server of
+    Evennia's never does, and its Portal takes it for any failure.
+    """
+
+    errors: ClassVar[Mapping[type[Exception], str]] = {NotBegun: NOT_BEGUN}
 
 
 class MsgServer2Portal(PackedCommand):

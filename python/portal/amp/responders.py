@@ -27,7 +27,7 @@ import structlog
 from portal.amp.boxes import PLAIN, Box, encode_answer, encode_box
 from portal.amp.commands import UNHANDLED, UNKNOWN, Command, PackedCommand
 from portal.amp.payload import loads
-from portal.errors import LocalProtocolError, PortalError, RemoteProtocolError
+from portal.errors import LocalProtocolError, NotBegun, PortalError, RemoteProtocolError
 
 if TYPE_CHECKING:
     import trio
@@ -233,7 +233,8 @@ class Responders:
         link.metrics.amp_errors += 1
         ours = isinstance(error, PortalError)  # its text says enough, and holds no player's words
         unforeseen = not ours and (code == UNKNOWN or Exception in command.errors)
-        log.warning(
+        note = log.info if isinstance(error, NotBegun) else log.warning
+        note(
             "amp_responder_failed",
             link=link.name,
             command=command.__name__,

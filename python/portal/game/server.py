@@ -246,6 +246,7 @@ class GameServer:
 
     async def _leave(self, client: AmpClient) -> None:
         client.leaving = True
+        self.sessions.begin_leaving()
         await self._workers.drain(DRAIN_SECONDS)
         self._stop_hooks()
         written = await client.leave(SYNC_SECONDS)

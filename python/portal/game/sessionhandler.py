@@ -16,10 +16,10 @@ import structlog
 
 from portal.amp.commands import Operation
 from portal.amp.payload import dumps
-from portal.errors import LocalProtocolError, RemoteProtocolError, ServerUnavailable
+from portal.errors import LocalProtocolError, NotBegun, RemoteProtocolError, ServerUnavailable
 from portal.game.inputfuncs import Hooks, InputError
 from portal.game.session import ServerSession
-from portal.game.workers import Answer, Workers
+from portal.game.workers import LEAVING, Answer, Workers
 from portal.messages import Message, is_normal, normalise
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,7 @@ class ServerSessionHandler:
         self.at_order = at_order
         self.at_synchronised = at_synchronised
         self.portal: PortalLink | None = None
+        self.leaving = False
         self.portal_start_time: float | None = None
         self._sessions: dict[int, ServerSession] = {}
         self._operations: dict[str, Callable[[int, Mapping[str, Any]], None]] = {
@@ -169,14 +170,14 @@ class ServerSessionHandler:
     def receive_message(self, sessid: int, message: Message, defer: Callable[[], Answer]) -> None:
         """Hand a player's message to the game; `defer` takes over its answer.
 
-        One of a session that has ended meanwhile is passed over. While the game leaves, all are
-        left unanswered: the Portal tells the players that they were not confirmed.
-        Raises InputError when it was not carried out, or is no message.
+        One of a session that has ended meanwhile is passed over.
+        Raises NotBegun while the game leaves or no Portal has synchronised, and InputError when it
+        was not carried out, or is no message.
         """
         session = self._sessions.get(sessid)
-        if self.portal is None:
-            defer()
-        elif session is None:
+        if self.leaving or self.portal is None:
+            raise NotBegun(LEAVING)
+        if session is None:
             log.debug("message_of_unknown_session", sessid=sessid)
         elif not is_normal(message):
             raise InputError("expected {name: [args, kwargs]}")
@@ -190,6 +191,15 @@ class ServerSessionHandler:
     ) -> None:
         """Call the functions of a message, now or in the session's turn (`Workers.receive`)."""
         self.workers.receive(session, message, defer)
+
+    def begin_leaving(self) -> None:
+        """Begin nothing more: what waits is given back to the Portal, and so is what still comes.
+
+        The Portal keeps it for the next process. What has been begun goes on.
+        """
+        self.leaving = True
+        for session in self._sessions.values():
+            self.workers.give_back(session)
 
     def receive_admin(self, sessid: int, kwargs: Mapping[str, Any]) -> None:
         """Do what an operation of the Portal says.

@@ -15,12 +15,15 @@ from typing import Protocol
 import structlog
 import trio
 
+from portal.errors import NotBegun
 from portal.game.inputfuncs import FAILED, InputError, InputFunctions
 from portal.game.session import ServerSession
 from portal.messages import Message
 
 log = structlog.get_logger(__name__)
 
+# What the Portal reads in its log of a message that was given back.
+LEAVING = "the game takes no messages now"
 # Our Portal stops at 64; this is for one that does not.
 MAX_OUTSTANDING = 256
 # Parked tasks of about 3 KB each; a burst may make more, which end when they are done.
@@ -139,6 +142,17 @@ class Workers:
         inbox = session.inbox
         while inbox is not None and len(inbox) > 1:
             inbox.pop().answer.answer()
+
+    def give_back(self, session: ServerSession) -> None:
+        """Give back what a session has not had begun, in its order; what runs goes on.
+
+        The Portal keeps it for the next process of the game.
+        """
+        inbox = session.inbox
+        if inbox is not None:
+            waiting = [inbox.pop() for _ in range(len(inbox) - 1)]
+            for turn in reversed(waiting):
+                turn.answer.fail(NotBegun(LEAVING))
 
     def _call(self, session: ServerSession, turn: _Turn) -> Awaitable[object] | None:
         """Call a message's functions, up to one that gives something to be awaited.
