@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -234,6 +235,7 @@ async def test_what_the_server_is_told(running, amp, dialled, monkeypatch):
     environment = portal.supervisor.environment
     assert environment["PORTAL_AMP"] == f"{dialled}{info['amp'][1]}"
     assert environment.get("PORTAL_AMP_SECRET") == amp.secret
+    assert environment["PORTAL_PID"] == str(os.getpid())
     assert environment["PATH"] == os.environ["PATH"]
 
 
@@ -456,6 +458,16 @@ def test_a_second_signal_drops_everything(tmp_path):
             portal.process.send_signal(signal.SIGTERM)
             assert portal.process.wait(PATIENCE) == 1
         assert not Path(f"/proc/{portal.ready['server_pid']}").exists()
+
+
+def test_killed_it_leaves_no_game_behind(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        game = os.pidfd_open(portal.ready["server_pid"])
+        try:
+            portal.process.kill()
+            assert select.select([game], [], [], PATIENCE)[0]
+        finally:
+            os.close(game)
 
 
 def test_a_reload_that_fails_is_logged(tmp_path):

@@ -17,6 +17,7 @@ from portal.config import (
     build,
     layer,
     parse_amp_address,
+    portal_pid_from_environment,
     read_file,
 )
 from portal.errors import ConfigError
@@ -204,3 +205,18 @@ def test_layers():
     }
     assert below["telnet"]["port"] == 1
     assert layer() == {}
+
+
+@pytest.mark.parametrize(("value", "pid"), [(None, None), ("", None), ("42", 42)])
+def test_the_portal_in_the_environment(monkeypatch, value, pid):
+    monkeypatch.delenv("PORTAL_PID", raising=False)
+    if value is not None:
+        monkeypatch.setenv("PORTAL_PID", value)
+    assert portal_pid_from_environment() == pid
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "1.5", "\N{SUPERSCRIPT TWO}", str(2**31)])
+def test_a_portal_that_is_no_process(monkeypatch, value):
+    monkeypatch.setenv("PORTAL_PID", value)
+    with pytest.raises(ConfigError, match="environment: PORTAL_PID"):
+        portal_pid_from_environment()

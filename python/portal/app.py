@@ -32,6 +32,7 @@ from portal.config import (
     AMP_ADDRESS_VARIABLE,
     AMP_SECRET_VARIABLE,
     NOTE_NAME,
+    PORTAL_PID_VARIABLE,
     Config,
     LimitsConfig,
     amp_address_to_text,
@@ -221,7 +222,8 @@ class Portal:
         return [*self.player_listeners, *amp]
 
     def _tell_environment(self) -> None:
-        """Tell the Server, by its environment, where to dial in and with which secret."""
+        """Tell the Server, by its environment, where to dial in and when to end by itself."""
+        self.environment[PORTAL_PID_VARIABLE] = str(os.getpid())
         address = self.addresses()["amp"]
         self.environment[AMP_ADDRESS_VARIABLE] = amp_address_to_text(_dialled(address))
         if self.config.amp.secret is not None:

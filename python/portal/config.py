@@ -29,6 +29,8 @@ MIB = 1024 * 1024
 AMP_ADDRESS_VARIABLE = "PORTAL_AMP"
 # Where both ends find the shared secret of an AMP port that is not loopback.
 AMP_SECRET_VARIABLE = "PORTAL_AMP_SECRET"  # noqa: S105 - the name of a variable
+# Whose child a Server is: it leaves when that process is gone.
+PORTAL_PID_VARIABLE = "PORTAL_PID"
 # What a running Portal notes in its directory, and the command line reads there.
 NOTE_NAME = "portal.json"
 
@@ -318,6 +320,19 @@ def amp_address_from_environment() -> tuple[str, int] | str:
     """Where a Server finds its Portal: the variable PORTAL_AMP, or the default port."""
     text = os.environ.get(AMP_ADDRESS_VARIABLE)
     return parse_amp_address(text) if text else (AmpConfig().host, AmpConfig().port)
+
+
+def portal_pid_from_environment() -> int | None:
+    """Read the pid of the Portal that started this process, if one did.
+
+    Raises ConfigError when it is none.
+    """
+    text = os.environ.get(PORTAL_PID_VARIABLE)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise ConfigError("environment", PORTAL_PID_VARIABLE, "expected the pid of a process")
+    return int(text)
 
 
 def amp_secret_from_environment() -> str | None:

@@ -23,10 +23,12 @@ from portal.config import (
     HubConfig,
     amp_address_from_environment,
     amp_secret_from_environment,
+    portal_pid_from_environment,
 )
 from portal.errors import LocalProtocolError
 from portal.game.amp_client import AmpClient
 from portal.game.inputfuncs import Hook, Hooks, InputFunction, InputFunctions
+from portal.game.parent import wait_until_gone
 from portal.game.sessionhandler import ServerSessionHandler
 from portal.game.workers import Workers
 from portal.hub.hub import Hub
@@ -174,8 +176,9 @@ class GameServer:
     def run(self) -> None:
         """Serve until the Portal orders the game to leave, or SIGTERM or SIGINT comes.
 
-        It starts trio, and sets up the logs where the program has not done so. A second signal
-        ends it at once, without a word to the Portal.
+        The game also leaves when the Portal that started it (PORTAL_PID) is gone. It starts trio,
+        and sets up the logs where the program has not done so. A second signal ends it at once,
+        without a word to the Portal.
         """
         if not structlog.is_configured():
             logs.configure()
@@ -184,6 +187,8 @@ class GameServer:
     async def _serve_until_signal(self) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._watch_signals, nursery.cancel_scope)
+            if (pid := portal_pid_from_environment()) is not None:
+                nursery.start_soon(self._watch_portal, pid)
             await self.serve()
             nursery.cancel_scope.cancel()
 
@@ -200,6 +205,11 @@ class GameServer:
                 if self._leaving.is_set():
                     cancel_scope.cancel()
                 self.stop()
+
+    async def _watch_portal(self, pid: int) -> None:
+        await wait_until_gone(pid)
+        log.warning("portal_is_gone", portal_pid=pid)
+        self.stop()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until the Portal orders the game to leave, or `stop` is called.
