@@ -249,6 +249,24 @@ def test_unsent_comes_back_behind_the_uncertain(resending):
     assert world.told == [(1, HELD_TOO_MUCH)], "d came when all room was taken"
 
 
+def test_what_was_not_begun_comes_back_in_front_and_behind_the_uncertain(resending):
+    world = resending
+    world.bring()
+    world.take(1, "a", "b", "c")
+    world.lose()
+    world.take(1, "d")
+    world.take(2, "e")
+    for text in "cb":
+        world.delivery.take_back_unsent(1, line(text), False, first=True)
+    world.delivery.take_back_unsent(3, line("of one gone"), False, first=True)
+    world.delivery.take_back_uncertain([(1, line("a"), False)])
+    assert world.sessions[1].unanswered == 0
+    world.link.sent.clear()
+    world.bring()
+    texts = [text for sessid, text, _ in world.link.sent if sessid == 1]
+    assert texts == ["a", "b", "c", "d"]
+
+
 def test_what_comes_during_release_goes_behind(world):
     world.take(1, "a", "b")
     world.take(2, "c")

@@ -286,6 +286,49 @@ def test_an_order_without_a_server_goes_nowhere():
         house.server.send_admin(Operation.PDISCONN, 1)
 
 
+NOT_BEGUN = RemoteAMPError("NOT_BEGUN", "it leaves")
+
+
+def test_what_a_server_did_not_begin_is_kept_in_front_of_what_came_later():
+    house = House()
+    player = house.player()
+    link = house.connected(library="portal.game")
+    link.answer_all()
+    for number in range(4):
+        player.data_in(text=f"line {number}")
+    house.server.forward_order(Operation.SRELOAD)
+    player.data_in(text="line 4")
+    running = link.asks.pop(0)
+    for _ in range(3):
+        link.answer(NOT_BEGUN)
+    player.data_in(text="line 5")
+    link.asks.append(running)
+    link.lose()
+    assert [text for text in player.shown if "not confirmed" in text] == [
+        "Your line was not confirmed and may not have been carried out: line 0"
+    ]
+    assert player.unanswered == 0
+    assert house.connected().texts == [f"line {number}" for number in range(1, 6)]
+
+
+def test_a_server_that_gives_a_message_back_is_sent_no_more():
+    """It leaves without an order, and knows before its link drops that it begins nothing."""
+    house = House(window_messages=2)
+    player = house.player()
+    link = house.connected()
+    link.answer_all()
+    for number in range(4):
+        player.data_in(text=f"line {number}")
+    link.answer(NOT_BEGUN)
+    player.data_in(text="line 4")
+    link.answer(NOT_BEGUN)
+    assert link.texts == ["line 0", "line 1"]
+    assert any("what you type is kept" in text for text in player.shown)
+    link.lose()
+    assert not any("not confirmed" in text for text in player.shown)
+    assert house.connected().texts == [f"line {number}" for number in range(5)]
+
+
 def test_a_second_psync_replaces_the_older_server():
     house = House()
     player = house.player()

@@ -141,13 +141,19 @@ class Delivery:
         if not self.absence.away:
             self.release()
 
-    def take_back_unsent(self, sessid: int, message: Message, secret: bool) -> None:
-        """Take back a message that the link took and did not send; it is kept behind the others."""
+    def take_back_unsent(
+        self, sessid: int, message: Message, secret: bool, *, first: bool = False
+    ) -> None:
+        """Take back a message that the link took and did not send; it is kept behind the others.
+
+        With `first` it is one that the Server was sent and did not begin: it goes in front of what
+        came later. Take several of these back in reverse order.
+        """
         session = self.sessions.get(sessid)
         if session is not None:
             self.settle(session)
             self.metrics.inputs_held += 1
-            self.holding.restore(sessid, [(message, secret)])
+            self.holding.restore(sessid, [(message, secret)], first=first)
 
     def release(self) -> None:
         """Send all that is kept; then the Server is no longer away.

@@ -19,6 +19,7 @@ import structlog
 
 from portal import __version__
 from portal.amp.commands import (
+    NOT_BEGUN,
     AdminPortal2Server,
     MsgPortal2Server,
     Operation,
@@ -26,7 +27,7 @@ from portal.amp.commands import (
 )
 from portal.amp.link import Link
 from portal.config import AmpConfig
-from portal.errors import ConnectionLost, RemoteProtocolError, ServerUnavailable
+from portal.errors import ConnectionLost, RemoteAMPError, RemoteProtocolError, ServerUnavailable
 from portal.holding import Reason
 from portal.messages import Message
 from portal.session import Session
@@ -72,6 +73,7 @@ class AmpServerLink:
         self.info: dict[str, Any] = {}
         self.waiting: deque[Outgoing] = deque()
         self._uncertain: list[tuple[int, Message, bool]] = []
+        self._not_begun: list[tuple[int, Message, bool]] = []
         self._window_bytes = config.window_bytes
         self._operations = {
             Operation.SLOGIN: self._login,
@@ -141,11 +143,24 @@ class AmpServerLink:
         if isinstance(error, ConnectionLost):
             self._uncertain.append(context)
             return
+        if isinstance(error, RemoteAMPError) and error.code == NOT_BEGUN:
+            self._give_back(context)
+            return
         if error is not None:
             log.warning("server_refused_message", sessid=context[0], error=str(error))
         self.sessionhandler.message_answered(context[0])
         if self.waiting:
             self._send_waiting()
+
+    def _give_back(self, context: tuple[int, Message, bool]) -> None:
+        """Take note that a Server leaves, ordered or not: it has not begun with this message.
+
+        It is kept from when the link is gone, and with it all that the Server still gives back.
+        """
+        if not self._not_begun:
+            self.sessionhandler.begin_holding(Reason.LOST)
+            self._keep_waiting()
+        self._not_begun.append(context)
 
     def _admin_answered(self, context: tuple[str, int], error: Exception | None) -> None:
         operation, sessid = context
@@ -194,6 +209,7 @@ class AmpServerLink:
         self.info = {}
         self.sessionhandler.link = None
         self.sessionhandler.begin_holding(Reason.LOST)
+        self._keep_not_begun()
         self._report_uncertain()
         self._keep_waiting()
         self.supervisor.link_lost()
@@ -203,6 +219,12 @@ class AmpServerLink:
         """Close the link of a Server that does not leave; it may dial in again."""
         if self.link is not None:
             self.link.close("it did not leave in time")
+
+    def _keep_not_begun(self) -> None:
+        """Keep what was given back: in its order, in front of what came after it."""
+        not_begun, self._not_begun = self._not_begun, []
+        for context in reversed(not_begun):
+            self.sessionhandler.keep(*context, first=True)
 
     def _report_uncertain(self) -> None:
         uncertain, self._uncertain = self._uncertain, []

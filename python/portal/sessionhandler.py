@@ -10,8 +10,7 @@ when sessions or Servers come and go:
 - While the Server is **away**, input is kept (`portal.holding`). It is away from the start, from
   `begin_holding` on, and until `server_ready` has sent on all that was kept.
 
-It knows no AMP: the Server is behind the `ServerLink` in `link`, which is None while there is none
-that sessions can be announced to.
+It knows no AMP: the Server is behind the `ServerLink` in `link`, None while there is none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,8 +34,7 @@ TOO_MANY_COMMANDS = "You are sending commands too fast; some were thrown away."
 TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away."
 DROPPED = "The game does not know this session any more."
 
-# Where the link to the Server is looked for.
-__all__ = ["PortalSessionHandler", "ServerLink"]
+__all__ = ["PortalSessionHandler", "ServerLink"]  # the link is looked for here
 
 
 class PortalSessionHandler:
@@ -123,9 +121,8 @@ class PortalSessionHandler:
     def data_in(self, session: Session, /, **kwargs: Any) -> None:
         """Take a player's message in: it is sent to the Server, kept for it, or refused.
 
-        A refused message is counted and the player is told (at most once a second, or once while
-        the Server is away). When the Server is behind with its answers the session is paused; what
-        it has read already is still taken.
+        A refused message is counted and the player is told, now and then. When the Server is behind
+        with its answers the session is paused; what it has read already is still taken.
         """
         sessid = session.sessid
         if self.sessions.get(sessid) is not session:
@@ -244,9 +241,9 @@ class PortalSessionHandler:
         """
         self.delivery.take_back_uncertain(uncertain)
 
-    def keep(self, sessid: int, message: Message, secret: bool) -> None:
-        """Take back a message that the link accepted and never sent; call it in their order."""
-        self.delivery.take_back_unsent(sessid, message, secret)
+    def keep(self, sessid: int, message: Message, secret: bool, *, first: bool = False) -> None:
+        """Take back a message that never reached the game; see `Delivery.take_back_unsent`."""
+        self.delivery.take_back_unsent(sessid, message, secret, first=first)
 
     def acknowledged_sync_data(self) -> dict[int, dict[str, Any]]:
         """Return what a new Server is given in PSYNC: the sessions that a Server has acknowledged.
@@ -299,6 +296,10 @@ class PortalSessionHandler:
 
     # ---- questions
 
+    def is_waiting(self, session: Session) -> bool:
+        """Whether a line of a session is still to be answered: the link has it, or it is kept."""
+        return session.unanswered > 0 or self.delivery.holding.has_text(session.sessid)
+
     def get_sessions(self, include_unloggedin: bool = False) -> list[Session]:
         """Return the sessions that are logged in, or all of them."""
         return [each for each in self.sessions.values() if include_unloggedin or each.logged_in]
@@ -335,8 +336,7 @@ class PortalSessionHandler:
     ) -> None:
         """Go on where `get_state` was called; a Server is away until it synchronises.
 
-        `make_session` makes each session from its state, with its connection, and has called
-        `set_state` on it.
+        `make_session` makes each session on its connection, and gives it its state.
         """
         self._next_sessid = state["next_sessid"]
         self.portal_start_time = state["portal_start_time"]

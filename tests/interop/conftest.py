@@ -167,6 +167,12 @@ async def running(log: Path, *words: str, environment: dict | None = None):
 
 
 @pytest.fixture
+def run_portal(tmp_path):
+    """Run a Portal of one's own: `async with run_portal("run", ...) as portal`."""
+    return partial(running, tmp_path / "portal.log")
+
+
+@pytest.fixture
 async def demo(tmp_path):
     async with running(tmp_path / "portal.log", "demo", "--data", str(tmp_path / "data")) as it:
         yield it

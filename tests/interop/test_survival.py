@@ -5,6 +5,8 @@ players over TCP.
 """
 
 import re
+import shlex
+import sys
 from collections import Counter
 
 import pytest
@@ -64,6 +66,56 @@ async def test_lines_typed_during_a_reload_arrive_once_and_in_order(demo):
             await trio.sleep(0.01)
     await bert.expect(words[-1])
     assert re.findall(r'Anna says, "(w\d+)', bert.text) == words
+
+
+SLOW_GAME = """
+import os
+import trio
+from portal.game import GameServer
+
+game = GameServer("slow")
+
+@game.at_connect
+def greet(session):
+    session.login(session.sessid, "Anna")
+    session.msg("ready")
+
+@game.inputfunc
+async def text(session, line, **_):
+    session.msg(f"<{os.getpid()} begins {line}>")
+    if line == "one":
+        await trio.sleep(10)
+    session.msg(f"<{line} is done>")
+
+game.run()
+"""
+
+
+async def test_a_reload_behind_a_slow_line_is_in_doubt_of_that_line_only(run_portal, tmp_path):
+    """What the old game had not begun the new one does, once and in order."""
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW_GAME)
+    server = shlex.join([sys.executable, str(script)])
+    async with run_portal("run", "--server", server) as portal:
+        player = await portal.connect()
+        await player.expect("ready")
+        old = (await portal.status())["server"]["pid"]
+        for word in ("one", "two", "three", "four"):
+            await player.say(word)
+        await player.expect("begins one")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(portal.command, "reload")
+            await player.expect("restarting")
+            await player.say("five")
+        await player.expect("<five is done>")
+        new = (await portal.status())["server"]["pid"]
+    begun = re.findall(r"<(\d+) begins (\w+)>", player.text)
+    assert begun == [
+        (str(old), "one"),
+        *((str(new), word) for word in ("two", "three", "four", "five")),
+    ]
+    assert re.findall(r"not confirmed[^:]*: (\w+)", player.text) == ["one"]
+    assert re.findall(r"<(\w+) is done>", player.text) == ["two", "three", "four", "five"]
 
 
 async def type_lines(player, words, done):
