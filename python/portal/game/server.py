@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 
 # The only connection of this hub is the Portal's, and to be cut from it costs everybody's lines.
 HUB_CONFIG = HubConfig(unsent_soft_bytes=32 * MIB, unsent_hard_bytes=128 * MIB)
-# Together well below the time that the Portal gives a Server before it sends SIGTERM.
+# Together well below the 10 seconds that an order leaves a Server before SIGTERM. When the Portal
+# itself stops they are 5, and SIGTERM then cuts the wait for functions short: `at_stop` is called.
 DRAIN_SECONDS = 5.0
 SYNC_SECONDS = 2.0
 
