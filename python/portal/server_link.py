@@ -3,8 +3,8 @@
 The order of one absence of the Server, which every function below serves:
 
 1. An order is forwarded (`forward_order`), or the link is lost (`lost`): holding begins.
-2. Messages that were sent and never answered are handed over as uncertain; those that still
-   waited for the window are kept like all later ones.
+2. Messages that were sent and never answered are handed over as uncertain. Those that the Server
+   gave back, and those that still waited for the window, are kept like all later ones.
 3. A new Server introduces itself by PSYNC. It gets the sessions that a Server has acknowledged.
 4. It answers: newcomers follow as PCONN, then what was kept, in order (`_synchronised`).
 
