@@ -598,6 +598,18 @@ class TestQuestions:
         assert world.handler.sessions_from_csessid("") == []
         assert world.handler.sessions_from_csessid("c") == []
 
+    def test_who_waits_for_an_answer(self, served):
+        player, other = served.player(), served.player()
+        assert not served.handler.is_waiting(player)
+        player.data_in(text="look")
+        assert served.handler.is_waiting(player)
+        served.handler.message_answered(player.sessid)
+        assert not served.handler.is_waiting(player)
+        served.handler.begin_holding(Reason.RESTARTING)
+        player.data_in(text="kept")
+        assert served.handler.is_waiting(player)
+        assert not served.handler.is_waiting(other)
+
     def test_all_sync_data(self, world):
         players = [world.player() for _ in range(2)]
         assert world.handler.get_all_sync_data() == {

@@ -23,7 +23,7 @@ pub struct AmpDecoder {
 #[pymethods]
 impl AmpDecoder {
     #[new]
-    #[pyo3(signature = (compressed, *, max_keys=512, max_box=24 << 20, max_payload=16 << 20))]
+    #[pyo3(signature = (compressed, *, max_keys=512, max_box=25_165_824, max_payload=16_777_216))]
     fn new(
         compressed: &Bound<'_, PyDict>,
         max_keys: usize,
