@@ -5,6 +5,7 @@
 //! without a copy, and of one that does not, each byte is copied once.
 
 use crate::BoxError;
+use std::ops::Range;
 
 /// The most bytes of a key. A larger length cannot be told from other protocols' bytes.
 pub const MAX_KEY: usize = 255;
@@ -39,58 +40,84 @@ pub(crate) fn put_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 /// Writes one box at a time; its buffers are used again for the next.
 #[derive(Debug, Default)]
 pub struct BoxWriter {
-    bytes: Vec<u8>,
-    sorted: Vec<u8>,
-    fields: Vec<Field>,
-    in_order: bool,
+    /// Room for the box; zeros are written into it once, not for each box.
+    room: Vec<u8>,
+    used: usize,
+    /// Where the last key lies in it.
+    last_key: Range<usize>,
+    out_of_order: bool,
 }
 
 impl BoxWriter {
     /// Begin a box; what was written before is gone.
     pub fn clear(&mut self) {
-        for buffer in [&mut self.bytes, &mut self.sorted] {
-            buffer.clear();
-            buffer.shrink_to(KEPT_BUFFER);
+        if self.room.len() > KEPT_BUFFER {
+            self.room = Vec::new();
         }
-        self.fields.clear();
-        self.in_order = true;
+        self.used = 0;
+        self.last_key = 0..0;
+        self.out_of_order = false;
     }
 
     /// Add a key and its value, in any order; the caller sees to it that no key comes twice.
+    ///
+    /// Errors: `EmptyKey`, `KeyTooLong`, `ValueTooLong`.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), BoxError> {
         check_key(key)?;
         if value.len() > MAX_VALUE {
             return Err(BoxError::ValueTooLong(value.len()));
         }
-        if let Some(last) = self.fields.last() {
-            self.in_order &= last.key(&self.bytes) < key;
+        self.out_of_order |= self.room[self.last_key.clone()] >= *key;
+        let start = self.used;
+        self.last_key = start + 2..start + 2 + key.len();
+        self.used = self.last_key.end + 2 + value.len();
+        if self.room.len() < self.used + 2 {
+            self.room.resize(2 * self.used + 64, 0);
         }
-        let start = self.bytes.len();
-        put_field(&mut self.bytes, key, value);
-        self.fields.push(Field::new(start, key.len(), value.len()));
+        let rest = write_counted(&mut self.room[start..], key);
+        let rest = write_counted(rest, value);
+        rest[..2].copy_from_slice(&[0, 0]);
         Ok(())
     }
 
     /// End the box and give its bytes, keys sorted.
     pub fn finish(&mut self) -> &[u8] {
-        if self.in_order {
-            self.bytes.extend_from_slice(&[0, 0]);
-            return &self.bytes;
+        if self.out_of_order {
+            self.sort();
         }
-        let Self {
-            bytes,
-            sorted,
-            fields,
-            ..
-        } = self;
-        fields.sort_unstable_by(|one, other| one.key(bytes).cmp(other.key(bytes)));
-        sorted.reserve(bytes.len() + 2);
-        for field in fields {
-            sorted.extend_from_slice(&bytes[field.start()..field.end()]);
+        match self.used {
+            0 => &[0, 0],
+            used => &self.room[..used + 2],
+        }
+    }
+
+    /// Put the fields into the order of their keys.
+    fn sort(&mut self) {
+        let mut decoder = Decoder::new(Limits::NONE);
+        let mut input = &self.room[..self.used + 2];
+        let Ok(Some(raw)) = decoder.next_box(&mut input) else {
+            unreachable!("what was written is a box");
+        };
+        let mut fields: Vec<_> = raw.fields().collect();
+        fields.sort_unstable_by_key(|(key, _)| *key);
+        let mut sorted = Vec::with_capacity(self.room.len());
+        for (key, value) in fields {
+            put_field(&mut sorted, key, value);
         }
         sorted.extend_from_slice(&[0, 0]);
-        sorted
+        self.room = sorted;
     }
+}
+
+/// Write bytes behind their length; gives what of `out` is behind both.
+fn write_counted<'a>(out: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    #[allow(clippy::cast_possible_truncation)] // lengths are checked before they are written
+    let length = (bytes.len() as u16).to_be_bytes();
+    let (place, out) = out.split_at_mut(length.len());
+    place.copy_from_slice(&length);
+    let (place, out) = out.split_at_mut(bytes.len());
+    place.copy_from_slice(bytes);
+    out
 }
 
 /// Where a key and its value lie in a box.
@@ -109,14 +136,6 @@ impl Field {
             key: key as u8,
             value: value as u16,
         }
-    }
-
-    fn start(self) -> usize {
-        self.start
-    }
-
-    fn end(self) -> usize {
-        self.value_start() + usize::from(self.value)
     }
 
     fn value_start(self) -> usize {

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::amp_decoder::{Keys, to_dict};
+use crate::fields::for_each_field;
 
 /// Work on this many bytes or more is done without the interpreter's lock.
 pub const DETACHED: usize = 64 * 1024;
@@ -82,13 +83,7 @@ pub fn work_on<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + 
 pub fn encode_box<'py>(r#box: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyBytes>> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.writer.clear();
-        for (key, value) in r#box {
-            let (key, value) = (key.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
-            scratch
-                .writer
-                .push(key.as_bytes(), value.as_bytes())
-                .map_err(box_error)?;
-        }
+        for_each_field(r#box, |key, value| scratch.writer.push(key, value))?;
         Ok(PyBytes::new(r#box.py(), scratch.writer.finish()))
     })
 }

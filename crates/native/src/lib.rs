@@ -5,6 +5,7 @@
 
 mod amp;
 mod amp_decoder;
+mod fields;
 mod markup;
 mod telnet;
 
