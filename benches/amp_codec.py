@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import zlib
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -29,7 +30,7 @@ COMMAND, KEY = b"MsgServer2Portal", b"packed_data"
 READ_BYTES = 64 * 1024
 CUT = 65_535
 C_SOURCE = Path(__file__).parent / "peers" / "ampbox.c"
-# Twice an ordinary game's text: as random letters would be, it shrinks by half or so.
+# An ordinary game's text, repeated for longer ones.
 PROSE = (
     b"The old oak table stands in the corner of the room, scarred by generations of knives, mugs "
     b"and elbows. A candle burns low on it; Anna sits behind, and looks at you without a word. "
@@ -134,12 +135,12 @@ def box_subjects(size, floor):
     wire = twisted_box.serialize()
     count = max(READ_BYTES // len(wire), 1)
     stream = wire * count
-    write = {"portal": lambda: encode_box(box), "twisted": twisted_box.serialize}
+    write = {"portal": partial(encode_box, box), "twisted": partial(twisted_box.serialize)}
     decoder, parser = AmpDecoder({}), twisted_parser()
-    read = {"portal": lambda: decoder.receive_data(stream), "twisted": lambda: parser(stream)}
+    read = {"portal": partial(decoder.receive_data, stream), "twisted": partial(parser, stream)}
     if floor is not None:
-        write["c"] = lambda: floor.serialize(box)
-        read["c"] = lambda: floor.parse(stream)
+        write["c"] = partial(floor.serialize, box)
+        read["c"] = partial(floor.parse, stream)
         if floor.serialize(box) != wire or floor.parse(wire) != [box]:
             raise AssertionError("the C extension does something else")
     return {"box written": (1, write), "box read": (count, read)}
@@ -158,17 +159,17 @@ def message_subjects(size):
         "message written": (
             1,
             {
-                "portal": lambda: encode_message(COMMAND, KEY, payload, 0x1A2B, 0),
-                "portal, level 9": lambda: encode_message(COMMAND, KEY, payload, 0x1A2B, 9),
-                "twisted": lambda: stock_message(payload),
+                "portal": partial(encode_message, COMMAND, KEY, payload, 0x1A2B, 0),
+                "portal, level 9": partial(encode_message, COMMAND, KEY, payload, 0x1A2B, 9),
+                "twisted": partial(stock_message, payload),
             },
         ),
         "message read": (
             1,
             {
-                "portal": lambda: decoder.receive_data(stored),
-                "portal, level 9": lambda: decoder.receive_data(deflated),
-                "twisted": lambda: receive(deflated),
+                "portal": partial(decoder.receive_data, stored),
+                "portal, level 9": partial(decoder.receive_data, deflated),
+                "twisted": partial(receive, deflated),
             },
         ),
     }
@@ -183,9 +184,12 @@ def scan_subjects():
     }
 
     def sides(data):
-        return {"portal": lambda: scan_pickle(data), "pickle.loads": lambda: pickle.loads(data)}
+        return {"portal": partial(scan_pickle, data), "pickle.loads": partial(pickle.loads, data)}
 
     return {name: (1, sides(data)) for name, data in pickles.items()}
+
+
+# Calls are partials on every side: a lambda would cost as much as a box does.
 
 
 def timed(function, seconds):
@@ -202,26 +206,31 @@ def timed(function, seconds):
 
 
 def measure(subjects, *, quick):
-    """Nanoseconds of each side: medians of sides that take turns."""
-    rounds, seconds = (3, 0.02) if quick else (11, 0.05)
+    """Each subject's figures: nanoseconds of its sides, which take turns, and the ratios."""
+    rounds, seconds = (9, 0.01) if quick else (41, 0.02)
     figures = {}
     for name, (things, sides) in subjects.items():
         samples = {side: [] for side in sides}
         for _ in range(rounds):
             for side, function in sides.items():
                 samples[side].append(timed(function, seconds) / things * 1e9)
-        figures[name] = {side: statistics.median(taken) for side, taken in samples.items()}
+        figures[name] = summary(samples)
     return figures
 
 
-def with_ratios(sides):
-    """The figures of one subject, and how often Portal's fits into Twisted's, and C's into it."""
-    ratios = {}
-    if "twisted" in sides:
-        ratios["over_twisted"] = sides["twisted"] / sides["portal"]
-    if "c" in sides:
-        ratios["of_c"] = sides["portal"] / sides["c"]
-    return {"ns": sides, **ratios}
+def summary(samples):
+    """Medians; those of ratios are of one turn each, which other work on the machine slows alike."""
+
+    def ratio(side, to):
+        turns = zip(samples[side], samples[to], strict=True)
+        return statistics.median(one / other for one, other in turns)
+
+    figures = {"ns": {side: statistics.median(taken) for side, taken in samples.items()}}
+    if "twisted" in samples:
+        figures["over_twisted"] = ratio("twisted", "portal")
+    if "c" in samples:
+        figures["of_c"] = ratio("portal", "c")
+    return figures
 
 
 def run(*, quick=False):
@@ -235,10 +244,9 @@ def run(*, quick=False):
     try:
         for label, size in SIZES.items():
             subjects = box_subjects(size, floor) | message_subjects(size)
-            for name, sides in measure(subjects, quick=quick).items():
-                figures[f"{name}, {label}"] = with_ratios(sides)
-        for name, sides in measure(scan_subjects(), quick=quick).items():
-            figures[name] = with_ratios(sides)
+            for name, taken in measure(subjects, quick=quick).items():
+                figures[f"{name}, {label}"] = taken
+        figures |= measure(scan_subjects(), quick=quick)
     finally:
         gc.enable()
     return figures
@@ -249,8 +257,8 @@ def main(arguments):
     if "--json" in arguments:
         print(json.dumps(figures, indent=1))
         return
-    heads = ["", "Portal ns", "level 9", "Twisted ns", "C ns", "over Twisted", "of C"]
-    sides = ("portal", "portal, level 9", "twisted", "c")
+    heads = ["ns", "Portal", "level 9", "Twisted", "C", "pickle.loads", "over Twisted", "of C"]
+    sides = ("portal", "portal, level 9", "twisted", "c", "pickle.loads")
     rows = [
         [
             name,
