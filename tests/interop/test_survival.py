@@ -14,6 +14,7 @@ import trio
 
 pytestmark = pytest.mark.interop
 
+REFUSED = "No more can be kept"
 UNCERTAIN = re.compile(r"not confirmed and may not have been carried out: say (\w+)")
 
 
@@ -150,6 +151,7 @@ async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(d
                 lambda s: s["server"]["state"] == "CONNECTED" and s["server"]["pid"] != killed[-1]
             )
     assert len(set(killed)) == 10
+    missing = 0
     for player, name, listener in ((anna, "Anna", bert), (bert, "Bert", anna)):
         await player.say("say end")
         await listener.expect(f'{name} says, "end')
@@ -159,9 +161,11 @@ async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(d
         uncertain = set(UNCERTAIN.findall(player.text))
         assert max(said.values()) == 1
         assert max(heard.values()) == 1
-        refused = player.text.count("was not kept")
         lost = [word for word in sent[name] if word not in heard and word not in uncertain]
-        assert len(lost) <= refused, f"{len(lost)} lines of {name} are gone without a word"
+        missing += len(lost)
+        # More than can be kept is typed where a machine is slow to start the game again.
+        assert not lost or REFUSED in player.text, f"{lost} of {name} are gone without a word"
+    assert missing == (await demo.status())["counters"]["inputs_refused"]
 
 
 async def test_a_password_is_never_repeated(demo):
