@@ -36,7 +36,9 @@ def run_criterion(*, quick):
     """Nanoseconds by the name of each bench of the crate, without Python around them."""
     options = ["--quick"] if quick else ["--warm-up-time", "0.5", "--measurement-time", "1"]
     command = ["cargo", "bench", "--quiet", "-p", CRATE, "--bench", "codec", "--", *options]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"cargo bench failed:\n{run.stderr}")
     found = {}
     for path in sorted(CRITERION.glob("**/new/estimates.json")):
         name = str(path.parents[1].relative_to(CRITERION))
@@ -81,6 +83,7 @@ def report(figures):
     write(
         "codec",
         "The codecs",
+        figures,
         METHOD,
         "## Aims",
         table(["aim", "limit", "measured", ""], [aim.row() for aim in goals]),

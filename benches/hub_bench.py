@@ -32,6 +32,7 @@ def report(figures):
     write(
         "hub",
         "The hub",
+        figures,
         METHOD,
         "## An echo",
         table(["connections", "", "CPU us", "p50 us", "p99 us"], echoes),

@@ -170,6 +170,7 @@ def report(figures):
     write(
         "portal",
         "The Portal under load",
+        figures,
         METHOD.format(**figures),
         "## Aims",
         aims_table(goals),

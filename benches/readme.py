@@ -27,7 +27,7 @@ def section(latest):
     trips, calm = portal["round_trips"], portal["calm"]
     memory, coming = portal["memory"], portal["connects"]
     rows = [
-        _row(f"CPU of a round trip, {n} players", "us", sides, lambda side: side["cpu_us_each"])
+        _row(f"CPU of a round trip, players: {n}", "us", sides, lambda side: side["cpu_us_each"])
         for n, sides in trips.items()
     ]
     rows += [
@@ -43,7 +43,7 @@ def section(latest):
         _row("without players", "MiB", memory, lambda side: side["base_mib"]),
     ]
     return TEXT.format(
-        machine=latest["machine"],
+        machine=portal["machine"],
         table=table(["", *SIDES], [[number(cell) for cell in row] for row in rows]),
         written=amp["message written, 60 B"]["over_twisted"],
         read=amp["message read, 60 B"]["over_twisted"],

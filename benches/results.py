@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sysconfig
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,16 +84,43 @@ def _interpreter():
     return f"CPython {platform.python_version()} {'with' if optimised else 'without'} PGO"
 
 
-def machine():
-    """The machine and the moment, as one line."""
+def machine(watch):
+    """The machine, the moment, and what else ran since the watch began, as one line."""
     return (
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}, "
-        f"{_interpreter()}, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}"
+        f"{_interpreter()}, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}; "
+        f"other processes took {watch.others_share():.0%} of its cores meanwhile"
     )
 
 
-def write(name, title, method, *parts):
-    """One page of results."""
+class Watch:
+    """How much of the machine others take meanwhile: figures of a busy machine are not to trust."""
+
+    def __init__(self):
+        self.begun = time.monotonic()
+        self.busy, self.own = _busy_seconds(), _own_seconds()
+
+    def others_share(self):
+        """The share of all cores that went to other processes since then."""
+        whole = (time.monotonic() - self.begun) * os.cpu_count()
+        others = (_busy_seconds() - self.busy) - (_own_seconds() - self.own)
+        return max(others, 0.0) / whole
+
+
+def _busy_seconds():
+    """User, nice and system time of all processes since the machine's start."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:4]
+    return sum(map(int, fields)) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds():
+    """The same of this process and of those that it has waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def write(name, title, figures, method, *parts):
+    """One page of results; the figures say where and when they were taken."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    text = "\n\n".join([f"# {title}", f"Machine: {machine()}.", method, *parts])
+    text = "\n\n".join([f"# {title}", f"Machine: {figures['machine']}.", method, *parts])
     (RESULTS / f"{name}.md").write_text(text + "\n")

@@ -42,15 +42,16 @@ def main(arguments=None):
         results.RESULTS /= "quick"
     results.RESULTS.mkdir(parents=True, exist_ok=True)
     path = results.RESULTS / "latest.json"
-    latest = json.loads(path.read_text()) if path.exists() else {}
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    latest = {name: kept[name] for name in SECTIONS if name in kept}
     aims = []
     for name, section in SECTIONS.items():
         if options.only in (None, name):
-            begun = time.monotonic()
+            watch = results.Watch()
             latest[name] = section.run(quick=options.quick)
+            latest[name]["machine"] = results.machine(watch)
             aims += section.report(latest[name])
-            print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
-    latest["machine"] = results.machine()
+            print(f"{name}: {time.monotonic() - watch.begun:.0f} s", flush=True)
     path.write_text(json.dumps(latest, indent=1) + "\n")
     if not options.quick and latest.keys() >= SECTIONS.keys():
         readme.update(README, latest)

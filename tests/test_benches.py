@@ -51,10 +51,23 @@ def test_numbers_keep_the_digits_that_mean_something(results, value, text):
 
 
 def test_a_page_holds_machine_method_and_table(results):
-    results.write("page", "A page", "How.", results.table(["a", "b"], [[1, 2.5]]))
+    results.write(
+        "page", "A page", {"machine": "One"}, "How.", results.table(["a", "b"], [[1, 2.5]])
+    )
     text = (results.RESULTS / "page.md").read_text()
-    assert text.startswith("# A page\n\nMachine: ")
+    assert text.startswith("# A page\n\nMachine: One.\n")
     assert "\n\nHow.\n\n| a | b |\n| --- | --- |\n| 1 | 2.5 |\n" in text
+
+
+def test_a_watch_tells_the_load_of_others_from_its_own(results):
+    watch = results.Watch()
+    before = results._own_seconds()
+    while results._own_seconds() < before + 0.05:
+        pass
+    assert 0.0 <= watch.others_share() <= 1.5
+    line = results.machine(watch)
+    assert "other processes took" in line
+    assert "CPython" in line
 
 
 def test_samples_are_added_up_by_function():
