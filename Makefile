@@ -25,7 +25,7 @@ NATIVE_SOURCES := Cargo.toml Cargo.lock $(shell find crates/native crates/ampcod
 COVERED := wire/* amp/* hub/* session.py sessionhandler.py holding.py
 
 # The set-up runs under a lock: two commands that start at once share one environment.
-LOCKED = flock --close Makefile $(MAKE) --no-print-directory
+LOCKED = flock --close Makefile $(MAKE) --no-print-directory --silent
 
 .PHONY: help setup demo test check lint types layers rust bench wheel fuzz clean
 

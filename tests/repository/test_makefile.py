@@ -69,6 +69,30 @@ def test_what_is_missing_is_said_in_one_line(root, tmp_path, variable, value, me
     assert message in complaints[0]
 
 
+def test_a_demo_that_is_set_up_prints_nothing_of_its_own(root, tmp_path):
+    """What the Portal prints (`--json`) is all that there is to read on standard output."""
+    for name in ("pyproject.toml", "Cargo.toml", "Cargo.lock"):
+        (tmp_path / name).touch()
+    (tmp_path / "crates").mkdir()
+    for crate in ("native", "ampcodec", "telnetcodec", "markup"):
+        (tmp_path / "crates" / crate).mkdir()
+    (tmp_path / "Makefile").write_bytes((root / "Makefile").read_bytes())
+    binaries, stamps = tmp_path / ".venv/bin", tmp_path / ".venv/stamps"
+    binaries.mkdir(parents=True)
+    stamps.mkdir()
+    (stamps / "environment").touch()
+    (stamps / "native").touch()
+    write_script(binaries / "portal", 'echo "$@"')
+    run = subprocess.run(
+        ["make", "demo", "ARGS=--json --telnet-port 0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout, run.stderr) == ("demo --json --telnet-port 0\n", "")
+
+
 def write_script(path, body):
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
