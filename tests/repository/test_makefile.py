@@ -11,6 +11,13 @@ COMMANDS = {"setup", "demo", "test", "check", "bench", "wheel", "fuzz", "clean",
 PARTS = {"lint", "types", "layers", "rust"}  # of `make check`
 
 
+@pytest.fixture(autouse=True)
+def outer_make(monkeypatch):
+    """These tests run below `make test` as well; its flags are not for the makes in here."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="module")
 def makefile(root):
     return (root / "Makefile").read_text()
