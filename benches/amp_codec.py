@@ -16,13 +16,13 @@ import tempfile
 import zlib
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 from twisted.internet.testing import StringTransport
 from twisted.protocols.amp import AmpBox, BinaryBoxProtocol
 
 from portal._native import PLAIN, AmpDecoder, encode_box, encode_message, scan_pickle
 from results import table
+from timing import timed
 
 SIZES = {"60 B": 60, "2 KB": 2048, "64 KB": 60_000}
 COMMAND, KEY = b"MsgServer2Portal", b"packed_data"
@@ -190,19 +190,6 @@ def scan_subjects():
 
 
 # Calls are partials on every side: a lambda would cost as much as a box does.
-
-
-def timed(function, seconds):
-    """Seconds for one call, measured for about so long."""
-    function()
-    calls, taken = 1, 0.0
-    while taken < seconds / 2:
-        calls *= 2
-        start = perf_counter()
-        for _ in range(calls):
-            function()
-        taken = perf_counter() - start
-    return taken / calls
 
 
 def measure(subjects, *, quick):

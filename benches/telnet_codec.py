@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
 
 from twisted.conch.telnet import StatefulTelnetProtocol, TelnetTransport
 from twisted.internet.testing import StringTransport
@@ -19,6 +18,7 @@ from portal.config import Config
 from portal.metrics import Metrics
 from portal.protocols.telnet import TelnetProtocol
 from portal.wire.telnet import TelnetCodec
+from timing import timed
 
 LINE = b"look at the old oak table that stands in the corner of it\r\n"
 PASTE = LINE * (16 * 1024 // len(LINE))
@@ -143,19 +143,6 @@ def subjects():
         ),
         "a coloured text out": (1, {"session": lambda: session.send_text(COLOURED, options={})}),
     }
-
-
-def timed(function, seconds):
-    """Seconds for one call, measured for about so long."""
-    function()
-    calls, taken = 1, 0.0
-    while taken < seconds / 2:
-        calls *= 2
-        start = perf_counter()
-        for _ in range(calls):
-            function()
-        taken = perf_counter() - start
-    return taken / calls
 
 
 def measure(*, quick):

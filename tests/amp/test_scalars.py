@@ -238,5 +238,5 @@ def test_in_a_box():
 
 def test_the_base_class_is_no_type():
     for use in (lambda: Argument().to_bytes(1), lambda: Argument().from_bytes(b"1")):
-        with pytest.raises(NotImplementedError):
+        with pytest.raises(LocalProtocolError, match="no type of single values"):
             use()

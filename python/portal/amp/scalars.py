@@ -44,13 +44,13 @@ class Argument(Generic[T]):
         self.optional = optional
         self.wire_name = wire_name
 
-    def to_bytes(self, value: T) -> bytes:
+    def to_bytes(self, value: T) -> bytes:  # noqa: ARG002 - a subclass's
         """Encode one value. Raises LocalProtocolError for one of another type."""
-        raise NotImplementedError
+        raise LocalProtocolError(f"{type(self).__name__} is no type of single values")
 
-    def from_bytes(self, data: bytes) -> T:
+    def from_bytes(self, data: bytes) -> T:  # noqa: ARG002 - a subclass's
         """Decode one value. Raises RemoteProtocolError when the bytes are not one."""
-        raise NotImplementedError
+        raise LocalProtocolError(f"{type(self).__name__} is no type of single values")
 
     def to_box(self, name: bytes, value: T, box: Box) -> None:
         """Put the value into `box` under `name`. Raises LocalProtocolError as `to_bytes` does."""
