@@ -8,8 +8,8 @@ The limits are raised and not taken out, so that the checking of them is measure
 import json
 import sys
 
-from portal.app import run_process
 from portal.config import AmpConfig, Config, LimitsConfig, LogConfig, TelnetConfig
+from portal.process import run_process
 
 CONFIG = Config(
     telnet=TelnetConfig(port=0),

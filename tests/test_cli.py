@@ -109,7 +109,7 @@ def served(monkeypatch):
         "telnet": [("127.0.0.1", 4000), ("::1", 4000)],
         "amp": ("127.0.0.1", 4006),
     }
-    monkeypatch.setattr("portal.app.run_process", made)
+    monkeypatch.setattr("portal.process.run_process", made)
     return made
 
 

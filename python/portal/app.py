@@ -1,8 +1,7 @@
 """The one place where a Portal is put together, started in order and stopped in order.
 
 `Portal` is one Portal: build it from a `Config`, and `run` it in a nursery of your own program.
-It touches nothing of the process around it. `run_process` is a whole process that is a Portal:
-logs, signals, descriptors, the collector, and an exit code.
+It touches nothing of the process around it; a whole process that is a Portal is `portal.process`.
 
 Start:  sockets are opened (a port in use fails here), hub, AMP, supervisor, listeners.
 Stop:   players are told, their listeners are closed, the Server is told to leave and waited
@@ -10,38 +9,32 @@ Stop:   players are told, their listeners are closed, the Server is told to leav
 """
 
 import contextlib
-import gc
 import os
-import resource
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 import trio
 
-from portal import __version__, logs
+from portal import __version__
 from portal.amp.authentication import check_address
 from portal.amp_server import AmpServer
 from portal.config import (
     AMP_ADDRESS_VARIABLE,
     AMP_SECRET_VARIABLE,
-    NOTE_NAME,
     PORTAL_PID_VARIABLE,
     Config,
     LimitsConfig,
     amp_address_to_text,
 )
-from portal.errors import ServerUnavailable, ServiceError
+from portal.errors import ServiceError
 from portal.holding import Reason
 from portal.hub.hub import Hub
 from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
-from portal.logs import LogFile
 from portal.metrics import Metrics
 from portal.protocols.telnet import TelnetProtocol
 from portal.queries import Queries
@@ -60,10 +53,6 @@ AMP_LIMITS = LimitsConfig(
     connection_burst=1000,
 )
 GOODBYE = "The game is shutting down."
-
-# A collection of ten thousand sessions takes 6 to 13 ms; few of them, and none of what start-up
-# made, are worth looking at.
-COLLECTOR_THRESHOLD = (50_000, 20, 100)
 
 Info = dict[str, Any]
 
@@ -230,41 +219,6 @@ class Portal:
             self.environment[AMP_SECRET_VARIABLE] = self.config.amp.secret
 
 
-@contextlib.contextmanager
-def noted(directory: str | None, info: Info) -> Iterator[None]:
-    """Leave a note of a running Portal in its directory, for the command line (mode 0600).
-
-    The directory is made where there is none. At the end the note is removed, unless another
-    Portal has put its own there. Without a directory nothing happens. Raises ServiceError when
-    it cannot be written.
-    """
-    if directory is None:
-        yield
-        return
-    path = Path(directory, NOTE_NAME)
-    text = msgspec.json.encode(info)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, text)
-    except OSError as error:
-        raise ServiceError("note", f"cannot write {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_bytes() == text:
-                path.unlink()
-
-
-def _write_whole(path: Path, text: bytes) -> None:
-    """Put a file there at once: whoever reads it never sees half of it."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-    new.replace(path)
-
-
 def _open(name: str, where: str, opener: Callable[[], list[socket.socket]]) -> list[socket.socket]:
     """Open sockets, and turn what the system says into one clear line."""
     try:
@@ -280,89 +234,3 @@ def _dialled(address: tuple[str, int] | str) -> tuple[str, int] | str:
         return str(Path(address).absolute())
     host, port = address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared
-
-
-# ---- a process that is a Portal
-
-
-def run_process(config: Config, ready: Callable[[Info], None]) -> int:
-    """Be a Portal until a signal or an order ends it; returns the exit code of the process.
-
-    `ready(info)` is called once: when a Server is connected or, without a command to start one,
-    when the Portal listens. SIGTERM and SIGINT stop it in order (0); a second one drops everything
-    (1). SIGHUP opens the log file anew and SIGUSR1 reloads the game.
-    Raises ConfigError, and ServiceError for an address that cannot be had.
-    """
-    log_file = logs.configure(config.log.level, path=config.log.path, json=config.log.json)
-    with contextlib.closing(log_file):
-        raise_descriptor_limit()
-        portal = Portal(config)
-        portal.open()
-        with noted(config.directory, portal.info()):
-            try:
-                # A KeyboardInterrupt inside a tick of the hub would pass every crash barrier.
-                return trio.run(
-                    _serve, portal, ready, log_file, restrict_keyboard_interrupt_to_checkpoints=True
-                )
-            except Exception:
-                log.critical("portal_crashed", exc_info=True)
-                return 1
-
-
-def raise_descriptor_limit() -> None:
-    """Allow as many sockets as the system lets us have without asking."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def calm_collector() -> None:
-    """Make the garbage collector look seldom, and never at what start-up has made."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLD)
-
-
-async def _serve(portal: Portal, ready: Callable[[Info], None], log_file: LogFile) -> int:
-    at_once = trio.CancelScope()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-    with trio.open_signal_receiver(*numbers) as signals, at_once:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, portal, log_file, nursery, at_once)
-            async with trio.open_nursery() as serving:
-                await serving.start(portal.run)
-                calm_collector()
-                nursery.start_soon(_tell_ready, portal, ready)
-            nursery.cancel_scope.cancel()
-    return 1 if at_once.cancelled_caught else 0
-
-
-async def _tell_ready(portal: Portal, ready: Callable[[Info], None]) -> None:
-    if portal.config.server.command:
-        await portal.supervisor.connected()
-    ready(portal.info())
-
-
-async def _obey(
-    signals: AsyncIterator[int],
-    portal: Portal,
-    log_file: LogFile,
-    nursery: trio.Nursery,
-    at_once: trio.CancelScope,
-) -> None:
-    async for number in signals:
-        log.info("signal_received", signal=signal.Signals(number).name)
-        if number == signal.SIGHUP:
-            log_file.reopen()
-        elif number == signal.SIGUSR1:
-            nursery.start_soon(_reload, portal)
-        elif portal.stopping:
-            at_once.cancel()
-        else:
-            portal.stop()
-
-
-async def _reload(portal: Portal) -> None:
-    try:
-        await portal.supervisor.reload()
-    except ServerUnavailable as error:
-        log.warning("reload_failed", reason=str(error))

@@ -231,7 +231,7 @@ def _settings(options: Options, defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _serve(settings: Mapping[str, Any], options: Options) -> int:
-    from portal.app import run_process  # noqa: PLC0415 - brings everything
+    from portal.process import run_process  # noqa: PLC0415 - brings everything
 
     config = build(layer(settings, {"amp": {"secret": amp_secret_from_environment()}}))
     return run_process(config, _print_json if "json" in options else _print_welcome)

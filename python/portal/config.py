@@ -105,6 +105,41 @@ class TelnetConfig(Section, frozen=True, kw_only=True):
     answer_seconds: Amount = 5.0  # so long a client that sends no more may wait for its answers
 
 
+class WebSocketConfig(Section, frozen=True, kw_only=True):
+    """Websockets: a port of their own, and what holds for those on the HTTP port as well.
+
+    A text has the limits of a line on telnet (`limits.line_bytes`), any other message those of a
+    subnegotiation (`limits.subnegotiation_bytes`).
+    """
+
+    enabled: bool = True
+    hosts: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1",)
+    port: Port = 4002  # 0 is any free port
+    # Pages that may connect, as `https://host` or `https://host:port`; none named: any. No cookie
+    # decides who a player is, so a strange page gains nothing that its server could not have.
+    origins: tuple[str, ...] = ()
+    ping_seconds: Amount = 25.0  # below the usual 30 to 60 s after which a proxy drops the idle
+    pong_seconds: Amount = 20.0  # and so a dead tab is gone after 45 s
+    errors_per_second: Amount = 0.5  # malformed messages; who sends more than these is closed
+    error_burst: Count = 10
+
+
+class HttpConfig(Section, frozen=True, kw_only=True):
+    """The HTTP port: the client page, health, metrics, and websockets too."""
+
+    enabled: bool = True
+    hosts: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1",)
+    port: Port = 4001  # 0 is any free port
+    head_bytes: Count = 16 * KIB  # of a request, as most servers allow
+    head_seconds: Amount = 5.0  # from the connection to the end of its first head
+    keep_alive_seconds: Amount = 15.0  # without a request
+    connections: Count = 1000  # that are no websockets, with a task each
+    body_bytes: CountOrNone = 64 * KIB  # of a request; nothing here takes more
+    # Proxies whose word about the player's address (X-Forwarded-For, Forwarded) is believed.
+    trusted_proxies: tuple[str, ...] = ()
+    metrics_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  # who may see /metrics
+
+
 class AmpConfig(Section, frozen=True, kw_only=True):
     """The port at which the Server and the command line dial in."""
 
@@ -159,6 +194,8 @@ class Config(Section, frozen=True, kw_only=True):
     hub: HubConfig = HubConfig()
     limits: LimitsConfig = LimitsConfig()
     telnet: TelnetConfig = TelnetConfig()
+    websocket: WebSocketConfig = WebSocketConfig()
+    http: HttpConfig = HttpConfig()
     amp: AmpConfig = AmpConfig()
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
@@ -210,7 +247,15 @@ def build(settings: Mapping[str, Any], path: str = "settings") -> Config:
     for key, value, (fits, expected) in (
         ("telnet.encoding", config.telnet.encoding, _ENCODING),
         ("log.level", config.log.level, _LEVEL),
-        *(("amp.trusted_networks", network, _NETWORK) for network in config.amp.trusted_networks),
+        *(
+            (key, network, _NETWORK)
+            for key, networks in (
+                ("amp.trusted_networks", config.amp.trusted_networks),
+                ("http.trusted_proxies", config.http.trusted_proxies),
+                ("http.metrics_networks", config.http.metrics_networks),
+            )
+            for network in networks
+        ),
     ):
         if not fits(value):
             raise ConfigError(path, key, f"expected {expected}")

@@ -1,0 +1,263 @@
+"""A process that is a Portal: its note, its signals, and its end."""
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import structlog
+
+from portal import process
+from portal.app import GOODBYE, Portal
+from portal.config import (
+    AmpConfig,
+    Config,
+    HttpConfig,
+    TelnetConfig,
+    WebSocketConfig,
+)
+from portal.errors import ServiceError
+from portal.lifecycle import State
+from portal.process import noted, run_process
+
+PATIENCE = 30
+
+
+GAME = """
+from portal.game import GameServer
+game = GameServer("test game")
+@game.inputfunc
+def text(session, line, **kwargs):
+    session.msg(text="heard " + line)
+game.run()
+"""
+
+
+def make_config(**settings):
+    defaults = {
+        "telnet": TelnetConfig(port=0),
+        "websocket": WebSocketConfig(port=0),
+        "http": HttpConfig(port=0),
+        "amp": AmpConfig(port=0),
+    }
+    return Config(**defaults | settings)
+
+
+# ---- its note
+
+
+def test_the_note(tmp_path):
+    directory = tmp_path / "new" / "data"
+    with noted(str(directory), {"amp": ("::1", 1)}):
+        path = directory / "portal.json"
+        assert json.loads(path.read_text()) == {"amp": ["::1", 1]}
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert list(directory.iterdir()) == [path]
+    assert list(directory.iterdir()) == []
+
+
+def test_the_note_of_another_portal_stays(tmp_path):
+    with noted(str(tmp_path), {"portal_pid": 1}):
+        (tmp_path / "portal.json").write_text("another's")
+    assert (tmp_path / "portal.json").read_text() == "another's"
+
+
+def test_a_note_that_was_taken_away(tmp_path):
+    with noted(str(tmp_path), {}):
+        (tmp_path / "portal.json").unlink()
+
+
+def test_no_note_without_a_directory():
+    with noted(None, {}):
+        pass
+
+
+def test_a_note_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServiceError, match="note: cannot write"), noted(str(tmp_path / "file"), {}):
+        pass
+
+
+# ---- the process around it
+
+
+def test_as_many_descriptors_as_allowed(monkeypatch):
+    set_to = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    process.raise_descriptor_limit()
+    assert set_to == [(4096, 4096)]
+
+
+def test_the_collector_looks_seldom():
+    before = gc.get_threshold()
+    try:
+        process.calm_collector()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() == (50_000, 20, 100)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+@pytest.fixture
+def own_process(monkeypatch):
+    """Let `run_process` change nothing that other tests would notice."""
+    monkeypatch.setattr(process, "raise_descriptor_limit", lambda: None)
+    monkeypatch.setattr(process, "calm_collector", lambda: None)
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_process_that_is_told_to_stop(own_process, capsys):
+    seen = []
+
+    def ready(info):
+        seen.append(info)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run_process(make_config(), ready) == 0
+    assert seen[0]["server_pid"] is None
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events[0] == "portal_started"
+    assert events[-1] == "portal_stopped"
+
+
+def test_a_crash_is_logged_and_ends_it(own_process, capsys, monkeypatch):
+    async def run(self, *, task_status):
+        raise ZeroDivisionError("in the middle")
+
+    portal = Portal.open
+    opened = []
+    monkeypatch.setattr(Portal, "open", lambda self: (portal(self), opened.append(self)))
+    monkeypatch.setattr(Portal, "run", run)
+    assert run_process(make_config(), lambda _: None) == 1
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], line["event"]) == ("critical", "portal_crashed")
+    assert "in the middle" in line["exception"]
+    for listener in opened[0]._listeners():
+        for sock in listener._sockets:
+            sock.close()
+
+
+class Process:
+    """A Portal in a process of its own with a game behind it."""
+
+    def __init__(self, tmp_path, game, **settings):
+        script = tmp_path / "game.py"
+        script.write_text(game)
+        self.log = tmp_path / "portal.log"
+        self.note = tmp_path / "portal.json"
+        words = ["--server", f"{sys.executable} {script}", "--data", str(tmp_path)]
+        words += ["--telnet-port", "0", "--amp-port", "0", "--log-file", str(self.log), "--json"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portal", "run", *words], stdout=subprocess.PIPE, text=True
+        )
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE)
+
+    def events(self, path=None):
+        lines = (path or self.log).read_text().splitlines()
+        return [json.loads(line)["event"] for line in lines]
+
+    def connect(self):
+        sock = socket.create_connection(tuple(self.ready["telnet"][0]), timeout=PATIENCE)
+        return sock, sock.makefile("rb")
+
+    def status(self):
+        words = ["status", "--json", "--data", str(self.note.parent)]
+        line = [sys.executable, "-m", "portal", *words]
+        answer = subprocess.run(line, capture_output=True, timeout=PATIENCE, check=True)
+        return json.loads(answer.stdout)
+
+    def until(self, condition):
+        while not condition(status := self.status()):
+            assert self.process.poll() is None
+        return status
+
+
+def read_until(file, text):
+    for line in file:
+        if text in line:
+            return line
+    raise AssertionError(f"it ended without {text!r}")
+
+
+def test_signals_of_a_process(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        assert portal.ready["server_pid"] != portal.process.pid
+        sock, file = portal.connect()
+        with sock, file:
+            sock.sendall(b"one\r\n")
+            read_until(file, b"heard one")
+            portal.process.send_signal(signal.SIGUSR1)
+            read_until(file, b"restarting")
+            sock.sendall(b"two\r\n")
+            read_until(file, b"heard two")
+            status = portal.until(lambda s: s["server"]["state"] == State.CONNECTED)
+            assert status["server"]["pid"] != portal.ready["server_pid"]
+            assert status["sessions"] == {"telnet": 1}
+
+            moved = portal.log.rename(tmp_path / "portal.log.1")
+            portal.process.send_signal(signal.SIGHUP)
+            portal.until(lambda _: portal.log.exists())
+            portal.process.send_signal(signal.SIGINT)
+            read_until(file, GOODBYE.encode())
+        assert portal.process.wait(PATIENCE) == 0
+        assert not Path(f"/proc/{status['server']['pid']}").exists()
+        assert portal.events(moved)[-1] == "signal_received"
+        assert portal.events()[-1] == "portal_stopped"
+        assert not portal.note.exists()
+
+
+def test_a_second_signal_drops_everything(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        sock, file = portal.connect()
+        with sock, file:
+            os.kill(portal.ready["server_pid"], signal.SIGSTOP)  # it hears of no order
+            portal.process.send_signal(signal.SIGTERM)
+            read_until(file, GOODBYE.encode())
+            portal.process.send_signal(signal.SIGTERM)
+            assert portal.process.wait(PATIENCE) == 1
+        assert not Path(f"/proc/{portal.ready['server_pid']}").exists()
+
+
+def test_killed_it_leaves_no_game_behind(tmp_path):
+    with Process(tmp_path, GAME) as portal:
+        game = os.pidfd_open(portal.ready["server_pid"])
+        try:
+            portal.process.kill()
+            assert select.select([game], [], [], PATIENCE)[0]
+        finally:
+            os.close(game)
+
+
+def test_a_reload_that_fails_is_logged(tmp_path):
+    """SIGUSR1 where there is nothing to reload."""
+    log = tmp_path / "portal.log"
+    words = ["run", "--no-server", "--telnet-port", "0", "--amp-port", "0", "--json"]
+    line = [sys.executable, "-m", "portal", *words, "--log-file", str(log)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGUSR1)
+            while "reload_failed" not in log.read_text():
+                assert process.poll() is None
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
