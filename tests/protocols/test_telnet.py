@@ -12,7 +12,8 @@ from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
-from portal.protocols.telnet import TOO_LONG, TelnetProtocol
+from portal.protocols.player import TOO_LONG
+from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
 
 OFFERS = bytes.fromhex("ff fd 18 ff fd 1f ff fb 2a")

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from portal.hub.agenda import Agenda
 
-__all__ = ["Connection", "ConnectionProtocol"]
-
 log = structlog.get_logger(__name__)
 
 OPEN, BROKEN, CLOSING, ENDED = range(4)
@@ -65,6 +63,7 @@ class Connection:
         "_port",
         "_priority",
         "_reading",
+        "_sent",
         "_socket",
         "_state",
         "_tail",
@@ -95,6 +94,7 @@ class Connection:
         self._tail: list[bytes] | None = None  # made when a second write comes before a flush
         self._dirty = False  # the agenda has it
         self._clogged = False  # the kernel left something over
+        self._sent: Callable[[], None] | None = None
         self._reading = True
         self._paused = False
         self._eof = False
@@ -194,6 +194,11 @@ class Connection:
         if self._state == OPEN:
             self._reading = not self._eof
             self._update_interest()
+
+    def call_when_sent(self, sent: "Callable[[], None]") -> None:
+        """Have `sent` called once, when nothing is unsent any more; the end of all forgets it."""
+        self._sent = sent
+        self._clogged = True  # so that the next flush looks
 
     def get_state(self) -> dict[str, Any]:
         """Return what has to be written down to go on elsewhere with the same socket."""
@@ -340,6 +345,9 @@ class Connection:
                 self._agenda.prolong_closing(self)
             if not self.unsent:
                 self._finish_output()
+        if self._sent is not None and not self.unsent:
+            sent_all, self._sent = self._sent, None
+            sent_all()
         self._agenda.slow_peers.settle(self, progress=sent > 0)
 
     def _finish_output(self) -> None:

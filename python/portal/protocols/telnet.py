@@ -15,8 +15,8 @@ from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.markup import close_colours, to_ansi, to_plain
 from portal.metrics import Metrics
-from portal.session import Session, SessionHandler
-from portal.throttle import TELL_SECONDS, TokenBucket
+from portal.protocols.player import PlayerProtocol, PlayerSession
+from portal.session import SessionHandler
 from portal.wire.charset import find_encoding
 from portal.wire.events import (
     CharsetAgreed,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
-
 # Browsers, scanners and crawlers try every port. `PRI` begins HTTP/2.
 _HTTP_METHODS = frozenset(
     b"GET POST HEAD PUT DELETE OPTIONS CONNECT PATCH TRACE PRI PROPFIND".split()
@@ -51,7 +49,7 @@ LOOK_SECONDS = 0.25
 _NO_HTTP = b"HTTP/1.0 400 This is the telnet port of a game, not a web server\r\n\r\n"
 
 
-class TelnetProtocol:
+class TelnetProtocol(PlayerProtocol):
     """Makes the sessions of a telnet port; what they share is kept here once."""
 
     def __init__(
@@ -63,14 +61,9 @@ class TelnetProtocol:
         *,
         protocol_key: str = "telnet",
     ) -> None:
-        self.config = config
-        self.metrics = metrics
-        self.sessionhandler = sessionhandler
-        self.protocol_key = protocol_key
-        self.now = hub.now
+        super().__init__(config, metrics, hub, sessionhandler, protocol_key=protocol_key)
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
-        self.floods = hub.deadlines(config.limits.pause_seconds, TelnetSession.read_on)
         self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)
         self.keepalives: DeadlineQueue[TelnetSession] | None = None
         if telnet.keepalive_seconds > 0:
@@ -96,8 +89,8 @@ class TelnetProtocol:
 
     def forget(self, session: "TelnetSession") -> None:
         """Let no deadline of a session expire any more."""
+        super().forget(session)
         self.handshakes.cancel(session)
-        self.floods.cancel(session)
         self.endings.cancel(session)
         if self.keepalives is not None:
             self.keepalives.cancel(session)
@@ -109,47 +102,32 @@ class TelnetProtocol:
             self.keepalives.start(session)
 
 
-class TelnetSession(Session):
+class TelnetSession(PlayerSession):
     """A player on telnet; its connection calls it as the protocol.
 
     It ends when the connection ends, by whichever side. `settled` tells whether the game has been
     told of the client's abilities; from then on it is told of every change.
     """
 
-    __slots__ = (
-        "_bucket",
-        "_end_at",
-        "_flooding",
-        "_guesses",
-        "_stormy",
-        "_told",
-        "codec",
-        "connection",
-        "protocol",
-        "settled",
-    )
+    __slots__ = ("_end_at", "_guesses", "codec", "settled")
+
+    protocol: TelnetProtocol
 
     def __init__(self, protocol: TelnetProtocol, connection: Connection) -> None:
-        self.init_session(protocol.protocol_key, connection.address, protocol.sessionhandler)
-        self.protocol = protocol
-        self.connection = connection
+        super().__init__(protocol, connection, connection.address)
         limits, telnet = protocol.config.limits, protocol.config.telnet
         self.codec = TelnetCodec(limits.line_bytes, limits.subnegotiation_bytes, telnet.encoding)
         self.protocol_flags["ENCODING"] = telnet.encoding
         self.settled = False
-        self._flooding = False  # it sent too much and is not read for a while
         self._guesses = _HTTP_LINES  # so many lines more may be HTTP
-        self._bucket: TokenBucket | None = None  # passive clients need none
         self._end_at = 0.0  # when a client that sends no more is let go, answered or not
-        self._stormy = False  # a storm of negotiations was logged
-        self._told: float | None = None  # when the player was last told of a long line
 
     # ---- what the connection calls
 
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent: lines go to the game, the rest is negotiated here."""
         codec = self.codec
-        events = codec.receive_data(data, self._admit)
+        events = codec.receive_data(data, self.admit)
         if codec.output:
             self.connection.write(codec.data_to_send())
         changed = False
@@ -173,11 +151,6 @@ class TelnetSession(Session):
         self._end_at = self.protocol.now() + self.protocol.config.telnet.answer_seconds
         self.end_when_answered()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of every protocol
-        """End the session, whatever ended the connection."""
-        self.protocol.forget(self)
-        self.sessionhandler.disconnect(self)
-
     # ---- what the sessionhandler calls
 
     @property
@@ -189,22 +162,6 @@ class TelnetSession(Session):
         """Show the reason and close; what is unsent is still delivered."""
         super().disconnect(reason)
         self.connection.close(reason)
-
-    def pause_input(self) -> None:
-        """Read nothing more from this player until `resume_input`."""
-        self.connection.pause_reading()
-
-    def resume_input(self) -> None:
-        """Read on after `pause_input`."""
-        if not self._flooding:
-            self.connection.resume_reading()
-
-    def at_throttled(self) -> None:
-        """Read nothing for `pause_seconds` of a client that sends more than is allowed."""
-        if not self._flooding:
-            self._flooding = True
-            self.connection.pause_reading()
-            self.protocol.floods.start(self)
 
     def load_sync_data(self, data: Mapping[str, Any]) -> None:
         """Take over what the game says; an encoding that it sets counts from here on."""
@@ -255,12 +212,6 @@ class TelnetSession(Session):
         self.protocol.handshakes.cancel(self)
         self.sessionhandler.sync(self)
 
-    def read_on(self) -> None:
-        """Read again after a flood, unless the game is behind with this player's messages."""
-        self._flooding = False
-        if not self.input_paused:
-            self.connection.resume_reading()
-
     def end_when_answered(self) -> None:
         """Close after the end of input, unless the game still has to answer; then look again."""
         if not self.sessionhandler.is_waiting(self):
@@ -269,6 +220,12 @@ class TelnetSession(Session):
             self.connection.close("its last lines were not answered in time")
         else:
             self.protocol.endings.start(self)
+
+    def at_storm(self, *, first: bool) -> None:
+        """Count a negotiation that was not acted on; log the first."""
+        self.protocol.metrics.negotiations_throttled += 1
+        if first:
+            log.warning("negotiations_throttled", sessid=self.sessid, address=self.address)
 
     def keep_alive(self) -> None:
         """Send a NOP, unless the player has switched that off, and again when it is time."""
@@ -326,22 +283,6 @@ class TelnetSession(Session):
         ansi = options.get("ansi", flags.get("ANSI", True) or flags.get("XTERM256"))
         return bool(options.get("nocolor", flags.get("NOCOLOR") or not ansi))
 
-    def _admit(self) -> bool:
-        """Whether one more negotiation may cost anything; the guard against storms."""
-        bucket = self._bucket
-        if bucket is None:
-            limits = self.protocol.config.limits
-            bucket = TokenBucket(limits.negotiations_per_second, limits.negotiation_burst)
-            self._bucket = bucket
-        if bucket.take(self.protocol.now()):
-            return True
-        self.protocol.metrics.negotiations_throttled += 1
-        self.at_throttled()
-        if not self._stormy:
-            self._stormy = True
-            log.warning("negotiations_throttled", sessid=self.sessid, address=self.address)
-        return False
-
     def _turn_away(self, line: bytes) -> bool:
         """Whether one of the first lines is an HTTP request; it is answered, and that is all."""
         self._guesses = 0 if line else self._guesses - 1
@@ -369,7 +310,8 @@ class TelnetSession(Session):
             case OptionRefused(option=option, local=True) if option == SGA:
                 return self._learn({"NOPROMPTGOAHEAD": False})
             case LineTooLong(limit):
-                self._tell_too_long(limit)
+                if self.tell_too_long(limit):
+                    log.info("line_too_long", sessid=self.sessid, limit=limit)
             case SubnegotiationTooLong(limit):
                 self.protocol.metrics.subnegotiations_too_long += 1
                 log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)
@@ -382,14 +324,6 @@ class TelnetSession(Session):
         changed = any(known.get(name) != value for name, value in flags.items())
         known.update(flags)
         return changed
-
-    def _tell_too_long(self, limit: int) -> None:
-        self.protocol.metrics.lines_too_long += 1
-        now = self.protocol.now()
-        if self._told is None or now - self._told >= TELL_SECONDS:
-            self._told = now
-            log.info("line_too_long", sessid=self.sessid, limit=limit)
-            self.send_text(TOO_LONG.format(limit))
 
 
 def _is_http(line: bytes) -> bool:

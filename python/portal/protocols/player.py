@@ -1,0 +1,120 @@
+"""What players on every protocol of the hub have in common: when they are read, and when not.
+
+A player is not read while the game is behind with their messages (`pause_input`), and for a moment
+after sending more than is allowed (`at_throttled`). A protocol's session adds its codec.
+"""
+
+from typing import Any
+
+from portal.config import Config
+from portal.hub.connection import Connection
+from portal.hub.hub import Hub
+from portal.metrics import Metrics
+from portal.session import Session, SessionHandler
+from portal.throttle import TELL_SECONDS, TokenBucket
+
+TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
+
+
+class PlayerProtocol:
+    """Makes the sessions of one way in; what they share is kept here once.
+
+    `protocol_key` names the way in, as the game sees it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        hub: Hub,
+        sessionhandler: SessionHandler,
+        *,
+        protocol_key: str,
+    ) -> None:
+        self.config = config
+        self.metrics = metrics
+        self.sessionhandler = sessionhandler
+        self.protocol_key = protocol_key
+        self.now = hub.now
+        self.floods = hub.deadlines(config.limits.pause_seconds, PlayerSession.read_on)
+
+    def forget(self, session: Any) -> None:
+        """Let no deadline of a session expire any more."""
+        self.floods.cancel(session)
+
+
+class PlayerSession(Session):
+    """A player on a connection of the hub, which calls it as the protocol.
+
+    It ends when the connection ends, by whichever side.
+    """
+
+    __slots__ = ("_bucket", "_flooding", "_stormy", "_told", "connection", "protocol")
+
+    protocol: Any  # the PlayerProtocol of the same module as the session's class
+
+    def __init__(self, protocol: PlayerProtocol, connection: Connection, address: str) -> None:
+        self.init_session(protocol.protocol_key, address, protocol.sessionhandler)
+        self.protocol = protocol
+        self.connection = connection
+        self._flooding = False  # it sent too much and is not read for a while
+        self._bucket: TokenBucket | None = None  # most clients need none
+        self._stormy = False  # a storm of controls was logged
+        self._told: float | None = None  # when the player was last told of a long line
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of every protocol
+        """End the session, whatever ended the connection."""
+        self.protocol.forget(self)
+        self.sessionhandler.disconnect(self)
+
+    def pause_input(self) -> None:
+        """Read nothing more from this player until `resume_input`."""
+        self.connection.pause_reading()
+
+    def resume_input(self) -> None:
+        """Read on after `pause_input`."""
+        if not self._flooding:
+            self.connection.resume_reading()
+
+    def at_throttled(self) -> None:
+        """Read nothing for `pause_seconds` of a client that sends more than is allowed."""
+        if not self._flooding:
+            self._flooding = True
+            self.connection.pause_reading()
+            self.protocol.floods.start(self)
+
+    def read_on(self) -> None:
+        """Read again after a flood, unless the game is behind with this player's messages."""
+        self._flooding = False
+        if not self.input_paused:
+            self.connection.resume_reading()
+
+    def at_storm(self, *, first: bool) -> None:
+        """Count a control that was not acted on, because there were too many; log the first."""
+
+    def admit(self) -> bool:
+        """Whether one more control (a negotiation, a ping) may cost anything.
+
+        A client that sends too many is not read for a while, either.
+        """
+        bucket = self._bucket
+        if bucket is None:
+            limits = self.protocol.config.limits
+            bucket = TokenBucket(limits.negotiations_per_second, limits.negotiation_burst)
+            self._bucket = bucket
+        if bucket.take(self.protocol.now()):
+            return True
+        self.at_throttled()
+        self.at_storm(first=not self._stormy)
+        self._stormy = True
+        return False
+
+    def tell_too_long(self, limit: int) -> bool:
+        """Tell the player that a line was thrown away; returns whether it was time to tell it."""
+        self.protocol.metrics.lines_too_long += 1
+        now = self.protocol.now()
+        if self._told is not None and now - self._told < TELL_SECONDS:
+            return False
+        self._told = now
+        self.send_text(TOO_LONG.format(limit))
+        return True

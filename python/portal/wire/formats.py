@@ -1,0 +1,123 @@
+"""Formats: how a websocket subprotocol writes a message.
+
+A format is found by the name of its subprotocol in `FORMATS`. So far there is one, which also
+serves clients that ask for none: `v1.evennia.com`, one JSON array for each message.
+
+    ["text", ["look"], {}]      from the player: a line
+    ["text", ["<span class='color-009'>red</span>"], {}]      to the player: HTML
+"""
+
+import html
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from portal.errors import RemoteProtocolError
+from portal.markup import to_html, to_plain
+
+# A name becomes that of a function in the game; the longest in use have about thirty letters.
+NAME_LENGTH = 100
+
+_EXPECTED = 'expected ["name", [arguments], {options}]'
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Format(Protocol):
+    """One subprotocol: frames to messages and back; it has no state."""
+
+    name: str
+
+    def decode(self, frame: str | bytes) -> tuple[str, list[Any], dict[str, Any]]:
+        """Read a message of a client: its name, args and kwargs.
+
+        Raises RemoteProtocolError when it is none.
+        """
+        ...
+
+    def encode(self, name: str, args: list[Any], kwargs: Mapping[str, Any]) -> bytes:
+        """Write a message for the client: the payload of a TEXT frame."""
+        ...
+
+    def encode_text(self, text: str, *, raw: bool, as_is: bool, plain: bool) -> str:
+        """Turn a text of the game into what a client of this format shows."""
+        ...
+
+
+class V1:
+    """`v1.evennia.com`: JSON arrays, and texts as HTML."""
+
+    name = "v1.evennia.com"
+
+    def decode(self, frame: str | bytes) -> tuple[str, list[Any], dict[str, Any]]:
+        """Read `["name", [args], {kwargs}]`; what is left out at the end is empty.
+
+        A single argument may stand without its list. Names are text of 1 to 100 characters, not
+        beginning with `_` and not `options`, which belongs to all commands.
+        Raises RemoteProtocolError when it is nothing of the kind.
+        """
+        try:
+            message = _decode(frame)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED} in JSON") from error
+        except RecursionError as error:
+            raise RemoteProtocolError("MalformedMessage", "nested too deep") from error
+        if type(message) is not list or not 1 <= len(message) <= 3:
+            raise RemoteProtocolError("MalformedMessage", _EXPECTED)
+        name = message[0]
+        args: Any = message[1] if len(message) > 1 else []
+        kwargs = message[2] if len(message) > 2 else {}
+        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH or name[0] == "_":
+            raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED}, with another name")
+        if name == "options" or type(kwargs) is not dict:
+            raise RemoteProtocolError("MalformedMessage", _EXPECTED)
+        if type(args) is not list:
+            args = [args]
+        return name, args, kwargs
+
+    def encode(self, name: str, args: list[Any], kwargs: Mapping[str, Any]) -> bytes:
+        """Write a message as JSON; what JSON cannot carry becomes text."""
+        try:
+            return _encode((name, args, kwargs))
+        except (TypeError, ValueError):
+            return _encode(_to_json((name, args, kwargs)))
+
+    def encode_text(self, text: str, *, raw: bool, as_is: bool, plain: bool) -> str:
+        """Turn a text into HTML.
+
+        With `plain` its markup is taken away; with `raw` it is shown as it is written; with
+        `as_is` beside it, it is HTML of the game already.
+        """
+        if raw:
+            return text if as_is else html.escape(text)
+        return html.escape(to_plain(text)) if plain else to_html(text)
+
+
+def _to_json(value: Any) -> Any:
+    """Make a value of a message fit for JSON: keys are text, and texts hold no half surrogates."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_to_json(str(key)): _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(item) for item in value]
+    return value
+
+
+_V1 = V1()
+
+FORMATS: Mapping[str, Format] = {_V1.name: _V1}
+DEFAULT: Format = _V1
+
+
+def choose_format(offered: tuple[str, ...]) -> tuple[Format, str | None]:
+    """Choose among the subprotocols that a client offers: the format, and the name to answer.
+
+    Where none is known the default serves and nothing is answered: a browser then gives up by
+    itself, and a simple client goes on.
+    """
+    for name, found in FORMATS.items():
+        if name in offered:
+            return found, name
+    return DEFAULT, None

@@ -1,0 +1,108 @@
+"""The opening handshake of a websocket (RFC 6455, section 4), sans-IO.
+
+The head of the request is read by wsproto; what comes behind it is not its business but the
+codec's (`portal.wire.websocket`). A client may send its first frame together with the head.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import wsproto
+from wsproto.events import AcceptConnection, Request
+
+from portal.errors import RemoteProtocolError
+
+HEAD_END = b"\r\n\r\n"
+
+# A header line `Upgrade: websocket`; whether the rest fits is wsproto's to say.
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*websocket", re.IGNORECASE)
+
+_REASONS = {
+    400: "Bad Request",
+    403: "Forbidden",
+    408: "Request Timeout",
+    426: "Upgrade Required",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+def is_upgrade(head: bytes) -> bool:
+    """Whether the head of a request asks for a websocket."""
+    return _UPGRADE.search(head) is not None
+
+
+def refuse(status: int, text: str, *headers: tuple[str, str]) -> bytes:
+    """Write an answer that ends the connection: the status and one line of plain text."""
+    body = f"{text}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS[status]}",
+        *(f"{name}: {value}" for name, value in headers),
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode("ascii") + body
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A client's request for a websocket.
+
+    `path` and `query` are as they came (still percent-encoded), `origin` names the page that
+    asked ("" where none did), `subprotocols` are in the client's order, `headers` have names in
+    lower case. Answer it with `accept`, or with the bytes of `refuse`.
+    """
+
+    path: str
+    query: str
+    host: str
+    origin: str
+    subprotocols: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    _engine: wsproto.WSConnection = field(repr=False, compare=False)
+
+    def header(self, name: str) -> str:
+        """Return all values of a header, joined by commas as HTTP allows; "" without one."""
+        return ", ".join(value for each, value in self.headers if each == name)
+
+    def accept(self, subprotocol: str | None = None) -> bytes:
+        """Write the answer that opens the websocket; `subprotocol` must be one that was offered.
+
+        No extension is accepted: compression would cost 300 KB for each connection.
+        """
+        return self._engine.send(AcceptConnection(subprotocol=subprotocol))
+
+
+def read_upgrade(head: bytes) -> Upgrade:
+    """Read the head of a request, up to and with its empty line.
+
+    Raises RemoteProtocolError for one that is no proper handshake; its `name` is the status of
+    the answer (400 or 426) and its `text` what is wrong.
+    """
+    engine = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+    try:
+        engine.receive_data(head)
+        request = next(iter(engine.events()), None)
+    except wsproto.utilities.RemoteProtocolError as error:
+        status = getattr(error.event_hint, "status_code", 400)
+        raise RemoteProtocolError(str(status), str(error)) from error
+    except ValueError as error:  # names of hosts and tokens that are no text
+        raise RemoteProtocolError("400", "Bad HTTP message") from error
+    if not isinstance(request, Request):
+        raise RemoteProtocolError("400", "Bad HTTP message")
+    headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.extra_headers
+    )
+    path, _, query = request.target.partition("?")
+    return Upgrade(
+        path=path,
+        query=query,
+        host=request.host,
+        origin=next((value for name, value in headers if name == "origin"), ""),
+        subprotocols=tuple(request.subprotocols),
+        headers=headers,
+        _engine=engine,
+    )
