@@ -20,7 +20,7 @@ export COVERAGE_FILE ?= $(CURDIR)/.coverage
 # Stamps live inside .venv, so that removing it removes what is known about it.
 STAMPS := .venv/stamps
 NATIVE_SOURCES := Cargo.toml Cargo.lock $(shell find crates/native crates/ampcodec crates/telnetcodec \
-	crates/markup \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/tests/*' -not -path '*/benches/*')
+	crates/wscodec crates/markup \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/tests/*' -not -path '*/benches/*')
 # What has to be covered better than the rest: the path of a player's line.
 COVERED := wire/* amp/* hub/* session.py sessionhandler.py holding.py
 

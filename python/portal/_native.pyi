@@ -9,6 +9,7 @@ __all__ = [
     "AmpDecoder",
     "BoxError",
     "TelnetDecoder",
+    "WebSocketDecoder",
     "compress",
     "decode_boxes",
     "decompress",
@@ -21,6 +22,8 @@ __all__ = [
     "scan_pickle",
     "telnet_escape",
     "telnet_text",
+    "websocket_frame",
+    "websocket_text",
 ]
 
 # ---- ampcodec
@@ -73,6 +76,20 @@ class TelnetDecoder:
 
 def telnet_escape(data: bytes) -> bytes: ...
 def telnet_text(data: bytes) -> bytes: ...
+
+# ---- wscodec
+
+@final
+class WebSocketDecoder:
+    def __new__(cls, max_message: int) -> WebSocketDecoder: ...
+    def receive_data(self, data: bytes) -> list[str | bytes | tuple[int, bytes]]: ...
+    @property
+    def pending(self) -> int: ...
+    def get_state(self) -> dict[str, int | bool | bytes]: ...
+    def set_state(self, state: dict[str, int | bool | bytes]) -> None: ...
+
+def websocket_frame(opcode: int, payload: bytes) -> bytes: ...
+def websocket_text(text: str) -> bytes: ...
 
 # ---- markup
 

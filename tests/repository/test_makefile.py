@@ -81,7 +81,7 @@ def test_a_demo_that_is_set_up_prints_nothing_of_its_own(root, tmp_path):
     for name in ("pyproject.toml", "Cargo.toml", "Cargo.lock"):
         (tmp_path / name).touch()
     (tmp_path / "crates").mkdir()
-    for crate in ("native", "ampcodec", "telnetcodec", "markup"):
+    for crate in ("native", "ampcodec", "telnetcodec", "wscodec", "markup"):
         (tmp_path / "crates" / crate).mkdir()
     (tmp_path / "Makefile").write_bytes((root / "Makefile").read_bytes())
     binaries, stamps = tmp_path / ".venv/bin", tmp_path / ".venv/stamps"

@@ -8,6 +8,7 @@ mod amp_decoder;
 mod fields;
 mod markup;
 mod telnet;
+mod websocket;
 
 use pyo3::prelude::*;
 
@@ -31,4 +32,6 @@ mod _native {
     use super::markup::{markup_to_ansi, markup_to_html, markup_to_plain};
     #[pymodule_export]
     use super::telnet::{TelnetDecoder, telnet_escape, telnet_text};
+    #[pymodule_export]
+    use super::websocket::{WebSocketDecoder, websocket_frame, websocket_text};
 }
