@@ -12,10 +12,10 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import trio
@@ -28,18 +28,26 @@ from portal.config import (
     AMP_SECRET_VARIABLE,
     PORTAL_PID_VARIABLE,
     Config,
+    HttpConfig,
     LimitsConfig,
+    TelnetConfig,
+    WebSocketConfig,
     amp_address_to_text,
 )
 from portal.errors import ServiceError
 from portal.holding import Reason
-from portal.hub.hub import Hub
+from portal.hub.hub import Hub, MakeProtocol
 from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
 from portal.metrics import Metrics
+from portal.protocols.opening import OpeningProtocol
 from portal.protocols.telnet import TelnetProtocol
+from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from portal.protocols.http import HttpProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +63,7 @@ AMP_LIMITS = LimitsConfig(
 GOODBYE = "The game is shutting down."
 
 Info = dict[str, Any]
+PlayerPort = TelnetConfig | WebSocketConfig | HttpConfig
 
 
 class Portal:
@@ -97,18 +106,41 @@ class Portal:
         self.supervisor.on_close = self.amp_server.server.close
         self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
-        self.telnet = TelnetProtocol(config, self.metrics, self.hub, self.sessionhandler)
+        parts = (config, self.metrics, self.hub, self.sessionhandler)
+        self.telnet = TelnetProtocol(*parts)
+        self.websocket = WebSocketProtocol(*parts)
+        self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
+        self.http = self._make_http() if config.http.enabled else None
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
         self._stopping = trio.Event()
 
+    def _make_http(self) -> "HttpProtocol":
+        """Make the HTTP port's part; what it imports is spared where there is no such port."""
+        from portal.protocols.http import HttpProtocol, measure_requests  # noqa: PLC0415
+        from portal.protocols.pages import Pages  # noqa: PLC0415
+
+        http = self.config.http
+        pages = Pages(
+            http,
+            is_ready=lambda: self.sessionhandler.absence.state == "connected",
+            render_metrics=lambda _accept: (b"", "text/plain"),
+        )
+        application = measure_requests(pages.make_application(), self.metrics, pages.find_address)
+        return HttpProtocol(http, self.metrics, self.opening, application)
+
     # ---- where it is
 
     def addresses(self) -> Info:
-        """Where it listens: `telnet` as [[host, port]], `amp` as [host, port] or a path."""
+        """Where it listens: `telnet`, `websocket` and `http` as [[host, port]], and `amp`.
+
+        `amp` is [host, port] or a path.
+        """
         amp = [] if self.amp_listener is None else self.amp_listener.addresses
-        telnet = [address for each in self.player_listeners for address in each.addresses]
-        return {"telnet": telnet, "amp": amp[0] if amp else None}
+        found: Info = {"telnet": [], "websocket": [], "http": [], "amp": amp[0] if amp else None}
+        for listener in self.player_listeners:
+            found[listener.name] = listener.addresses
+        return found
 
     def info(self) -> Info:
         """Tell who it is and where: its name, version, addresses, its pid and its child's."""
@@ -128,25 +160,43 @@ class Portal:
         Raises ServiceError for an address that cannot be had (in use, not ours, not allowed);
         then none stays open.
         """
-        telnet, backlog = self.config.telnet, self.config.hub.backlog
         with contextlib.ExitStack() as undo:
-            sockets = _open(
-                "telnet",
-                f"{', '.join(telnet.hosts)} port {telnet.port}",
-                partial(open_tcp_sockets, telnet.hosts, telnet.port, backlog),
-            )
-            for sock in sockets:
-                undo.enter_context(sock)
+            opened = [
+                (name, self._open_players(name, section, undo), make)
+                for name, section, make in self._ways_in()
+            ]
             amp = self._open_amp()
             undo.pop_all()
         admission = Admission(self.config.limits)
         self.player_listeners = [
-            Listener(self.hub, "telnet", sockets, self.telnet.make_protocol, admission=admission)
+            Listener(self.hub, name, sockets, make, admission=admission)
+            for name, sockets, make in opened
         ]
         self.amp_listener = Listener(
             self.hub, "amp", amp, self.amp_server.make_protocol, admission=Admission(AMP_LIMITS)
         )
         self._tell_environment()
+
+    def _ways_in(self) -> Iterator[tuple[str, PlayerPort, MakeProtocol]]:
+        """Name the ports for players: each with its settings and what makes its protocols."""
+        config = self.config
+        yield "telnet", config.telnet, self.telnet.make_protocol
+        if config.websocket.enabled:
+            yield "websocket", config.websocket, self.opening.make_websocket
+        if self.http is not None:
+            yield "http", config.http, self.http.make_protocol
+
+    def _open_players(
+        self, name: str, port: PlayerPort, undo: contextlib.ExitStack
+    ) -> list[socket.socket]:
+        sockets = _open(
+            name,
+            f"{', '.join(port.hosts)} port {port.port}",
+            partial(open_tcp_sockets, port.hosts, port.port, self.config.hub.backlog),
+        )
+        for sock in sockets:
+            undo.enter_context(sock)
+        return sockets
 
     def _open_amp(self) -> list[socket.socket]:
         amp, backlog = self.config.amp, self.config.hub.backlog
@@ -170,6 +220,8 @@ class Portal:
                 await below.start(self.hub.run)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self.amp_server.run)
+                    if self.http is not None:
+                        await nursery.start(self.http.run)
                     await nursery.start(self.supervisor.run)
                     for listener in self._listeners():
                         await nursery.start(listener.run)

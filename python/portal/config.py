@@ -132,7 +132,9 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     port: Port = 4001  # 0 is any free port
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head
+    half_open: Count = 1000  # connections without a whole request yet; the oldest gives way
     keep_alive_seconds: Amount = 15.0  # without a request
+    send_seconds: Amount = 30.0  # so long a peer may take nothing of an answer
     connections: Count = 1000  # that are no websockets, with a task each
     body_bytes: CountOrNone = 64 * KIB  # of a request; nothing here takes more
     # Proxies whose word about the player's address (X-Forwarded-For, Forwarded) is believed.

@@ -4,7 +4,7 @@ Every message that is taken in ends in one of four ways: the Server answers it; 
 the player is told; it is uncertain, and `portal.holding.judge` decides; or its session ends.
 On the way it is in exactly one place: kept in `holding`, or with the link (sent or about to be).
 
-Pure: the link does what sends, the caller's `tell` what shows.
+Pure: the link does what sends, the caller's `tell` and `show_state` what shows.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -65,6 +65,8 @@ class Delivery:
         "metrics",
         "resend",
         "sessions",
+        "show_state",
+        "shown_state",
         "tell",
         "unanswered_limit",
     )
@@ -75,6 +77,7 @@ class Delivery:
         metrics: Metrics,
         sessions: Mapping[int, Session],
         tell: Callable[[Session, str], None],
+        show_state: Callable[[Session, str], None],
     ) -> None:
         self.link: ServerLink | None = None
         self.absence = Absence()
@@ -84,6 +87,8 @@ class Delivery:
         self.metrics = metrics
         self.sessions = sessions
         self.tell = tell
+        self.show_state = show_state
+        self.shown_state = self.absence.state
 
     def take(self, session: Session, message: Message, secret: bool) -> None:
         """Take a message: it is sent, kept, or refused with a word to the player."""
@@ -103,12 +108,14 @@ class Delivery:
     def begin_holding(self, reason: Reason, *, announce: bool = True) -> None:
         """Keep what is taken from now on; with `announce` tell everybody who was not told yet."""
         self.absence.begin(reason)
+        self._show_state()
         if announce:
             self._announce_absence()
 
     def explain_absence(self, reason: Reason) -> None:
         """Tell everybody why the Server is away now, if it is and that is news."""
         self.absence.explain(reason)
+        self._show_state()
         if self.absence.away:
             self._announce_absence()
 
@@ -169,6 +176,7 @@ class Delivery:
             self._send(self.link, self.sessions[sessid], dict(message), secret)
         if not absence.recalled:
             absence.end()
+            self._show_state()
 
     def tell_kept_in_vain(self) -> None:
         """Tell those of whom lines are kept that nobody will get them: the Portal ends."""
@@ -203,6 +211,13 @@ class Delivery:
             log.warning("input_not_sent", sessid=session.sessid, reason=str(error))
             if extract_text(message) is not None:
                 self.tell(session, NOT_SENT)
+
+    def _show_state(self) -> None:
+        state = self.absence.state
+        if state != self.shown_state:
+            self.shown_state = state
+            for session in list(self.sessions.values()):
+                self.show_state(session, state)
 
     def _announce_absence(self) -> None:
         # Where nothing is kept it is told to those who type all the same, and to nobody else.

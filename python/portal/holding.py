@@ -209,6 +209,11 @@ class Absence:
         return True
 
     @property
+    def state(self) -> str:
+        """How the Server is, in one word: "connected", or the name of the reason in small."""
+        return self.reason.name.lower() if self.away else "connected"
+
+    @property
     def keeps(self) -> bool:
         """Whether a Server may still get what is kept."""
         return self.reason is not Reason.CLOSING

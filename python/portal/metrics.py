@@ -54,6 +54,16 @@ class Metrics:
     inputs_uncertain: int = counter("Messages that a dying Server left unanswered.")
     inputs_redelivered: int = counter("Uncertain messages sent again, flagged as such.")
     http_on_telnet: int = counter("HTTP requests turned away at the telnet port.")
+    # websocket and http
+    websocket_handshakes_refused: int = counter("Requests for HTTP or websocket turned away.")
+    websocket_messages_malformed: int = counter("Websocket messages that could not be read.")
+    websocket_protocol_errors: int = counter("Websockets closed for breaking the protocol.")
+    websocket_pings_unanswered: int = counter("Websockets cut because a ping was not answered.")
+    controls_throttled: int = counter("Websocket control frames ignored in a storm of them.")
+    handshakes_timed_out: int = counter("Connections that did not finish their request in time.")
+    half_open_dropped: int = counter("Connections without a request that gave way to others.")
+    http_requests: int = counter("HTTP requests answered.")
+    http_connections_refused: int = counter("HTTP connections refused, too many being served.")
     # lifecycle
     server_starts: int = counter("Server processes started.")
     server_connections: int = counter("Servers that completed their synchronisation.")

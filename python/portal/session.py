@@ -197,6 +197,12 @@ class Session:
     def at_sync(self) -> None:
         """Take note that the game has changed attributes or flags of the session."""
 
+    def at_server_state(self, state: str) -> None:
+        """Take note of how the game is: "connected", or why it is away (`holding.Absence.state`).
+
+        Called when the session begins and whenever that changes.
+        """
+
     def pause_input(self) -> None:
         """Read nothing more from this player: the game is behind with its messages."""
 

@@ -59,7 +59,7 @@ class PortalSessionHandler:
         self.wall = wall
         self.portal_start_time = wall()
         self.sessions: dict[int, Session] = {}
-        self.delivery = Delivery(config, metrics, self.sessions, self._tell)
+        self.delivery = Delivery(config, metrics, self.sessions, self._tell, self._show_state)
         self.absence = self.delivery.absence
         self._next_sessid = 1
         self._synced_out = False  # the last Server gave us everything before it left
@@ -82,6 +82,7 @@ class PortalSessionHandler:
         session.conn_time = session.cmd_last = session.cmd_last_visible = self.wall()
         self.sessions[session.sessid] = session
         self.metrics.sessions_opened += 1
+        self._show_state(session, self.absence.state)
         if self.absence.away or self.link is None:
             self.delivery.tell_absence(session)
         else:
@@ -384,6 +385,9 @@ class PortalSessionHandler:
 
     def _tell(self, session: Session, text: str) -> None:
         self.data_out(session, {"text": [[text], {"options": {}}]})
+
+    def _show_state(self, session: Session, state: str) -> None:
+        self._call(session, session.at_server_state, state)
 
     def _throttle(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
         if throttle.must_tell(now):

@@ -42,6 +42,12 @@ class DeadlineQueue(Generic[T]):
     def __contains__(self, item: object) -> bool:
         return item in self._running
 
+    def first(self) -> T:
+        """Return the item that expires first; LookupError when none is running."""
+        for item in self._running:
+            return item
+        raise LookupError("nothing is running")
+
     def start(self, item: T) -> None:
         """Let the item expire `seconds` from now; one that runs already begins anew."""
         running = self._running

@@ -35,7 +35,7 @@ MAX_REASON = 123
 # What a close may carry: 1004 to 1006 and 1015 are for programs to tell themselves.
 _SENDABLE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 
-_BINARY, _CLOSE, _PING, _PONG = 2, 8, 9, 10
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,15 @@ class WebSocketCodec:
         """Bytes stored of a message that has not ended."""
         return self._decoder.pending
 
-    def encode_text(self, text: str) -> bytes:
-        """Make a text message; what is no character (a lone surrogate) becomes `?`."""
+    def encode_text(self, text: str | bytes) -> bytes:
+        """Make a text message, of bytes that are UTF-8 already, or of a text.
+
+        In a text, what is no character (a lone surrogate) becomes `?`.
+        """
         if self.closed:
             return b""
+        if isinstance(text, bytes):
+            return websocket_frame(_TEXT, text)
         try:
             return websocket_text(text)
         except UnicodeEncodeError:

@@ -1,0 +1,139 @@
+"""The pages of the HTTP port, as a Starlette application.
+
+    /            the web client, and its files beside it
+    /healthz     200: the process is alive
+    /readyz      200 when a game is connected, 503 when not
+    /metrics     for Prometheus, from `http.metrics_networks` only
+
+The client's files are read once, at the start: they are few and small, and a file system that is
+slow, or a thread that has to wait for the interpreter, would hold up whoever reads them.
+"""
+
+import hashlib
+import mimetypes
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from portal.config import HttpConfig
+from portal.wire.forwarded import HEADERS, find_client, is_in, parse_networks
+
+INDEX = "index.html"
+# A page that was upgraded shows at once; what did not change costs a question (ETag) only.
+CACHE = "no-cache"
+UNKNOWN = "unknown"  # as a proxy writes it that hides its clients (RFC 7239)
+# No page of a stranger may frame the client or slip code into it.
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+Render = Callable[[str], tuple[bytes, str]]
+
+
+class Pages:
+    """What the pages need to know: who asks, whether the game is there, and the figures.
+
+    `is_ready()` tells whether a game is connected; `render_metrics(accept)` gives the body and
+    the content type of /metrics.
+    """
+
+    def __init__(
+        self, config: HttpConfig, *, is_ready: Callable[[], bool], render_metrics: Render
+    ) -> None:
+        self._trusted = parse_networks(config.trusted_proxies)
+        self._metrics_networks = parse_networks(config.metrics_networks)
+        self._is_ready = is_ready
+        self._render_metrics = render_metrics
+
+    def make_application(self) -> Starlette:
+        """Make the application; it holds every file of the client."""
+        files = dict(_read_files(resources.files("portal").joinpath("web")))
+        routes = [
+            Route("/healthz", self.health),
+            Route("/readyz", self.readiness),
+            Route("/metrics", self.metrics),
+        ]
+        for name, file in files.items():
+            routes.append(Route(f"/{name}", file.answer))
+            if name == INDEX:
+                routes.append(Route("/", file.answer))
+        return Starlette(routes=routes)
+
+    def find_address(self, scope: MutableMapping[str, Any]) -> str:
+        """Return the address of whoever asks, behind the proxies that are trusted."""
+        client = scope.get("client")
+        headers = (
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        return find_client(client[0] if client else "", headers, self._trusted)
+
+    async def health(self, _request: Request) -> Response:
+        """Say that the process is alive."""
+        return PlainTextResponse("alive\n", headers={"Cache-Control": "no-store"})
+
+    async def readiness(self, _request: Request) -> Response:
+        """Say whether a game is connected."""
+        ready = self._is_ready()
+        return PlainTextResponse(
+            "the game is connected\n" if ready else "no game is connected\n",
+            status_code=200 if ready else 503,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        """Show the figures to those who may see them.
+
+        A request that a proxy passed on, and that does not come from a trusted one, is nobody's:
+        behind a proxy on this machine the whole world would be on loopback.
+        """
+        address = request.client.host if request.client else ""
+        passed_on = any(name in request.headers for name in HEADERS)
+        if passed_on and not is_in(request.scope["portal.peer"], self._trusted):
+            address = UNKNOWN
+        if address and not is_in(address, self._metrics_networks):
+            return PlainTextResponse("not for you\n", status_code=403)
+        body, content_type = self._render_metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the client, ready to be sent."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+    async def answer(self, request: Request) -> Response:
+        """Send the file, or say that the browser's copy is still right."""
+        headers = {**SECURITY_HEADERS, "Cache-Control": CACHE, "ETag": self.etag}
+        known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+        if self.etag in known:
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, headers={**headers, "Content-Type": self.content_type})
+
+
+def _read_files(folder: Traversable, below: str = "") -> Iterator[tuple[str, File]]:
+    for entry in folder.iterdir():
+        name = f"{below}{entry.name}"
+        if entry.is_dir():
+            yield from _read_files(entry, f"{name}/")
+            continue
+        body = entry.read_bytes()
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        if kind.startswith("text/") or kind.endswith(("javascript", "json")):
+            kind += "; charset=utf-8"
+        yield name, File(body, kind, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
