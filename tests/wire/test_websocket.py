@@ -78,10 +78,12 @@ def test_messages_and_events(data, expected, replies, moved):
             codec = write_down_and_read_back(codec)
         found += codec.receive_data(data[cut:])
         assert found == expected
+        ended = isinstance((expected or [None])[-1], CloseReceived | ProtocolFailed)
         assert codec.output == replies
+        assert (codec.closing, codec.closed) == (ended, False)
         assert codec.data_to_send() == replies
+        assert (codec.closing, codec.closed) == (False, ended)
         assert codec.data_to_send() == codec.output == b""
-        assert codec.closed is isinstance((expected or [None])[-1], CloseReceived | ProtocolFailed)
         assert codec.pending == 0
 
 
@@ -143,6 +145,29 @@ def test_nothing_goes_out_behind_a_close():
     codec.encode_close()
     sent = [codec.encode_text("x"), codec.encode_binary(b"x"), codec.encode_ping()]
     assert [*sent, codec.encode_close()] == [b""] * 4
+
+
+def test_what_came_before_a_close_can_be_answered():
+    codec = make_codec()
+    assert codec.receive_data(frame(TEXT, b"x") + frame(PING) + frame(CLOSE))[0] == "x"
+    codec = write_down_and_read_back(codec)
+    assert codec.encode_text("x") == b"\x81\x01x"
+    assert codec.data_to_send() == b"\x8a\0\x88\0"
+    assert codec.encode_text("x") == b""
+
+
+def test_one_close_goes_out():
+    codec = make_codec()
+    codec.receive_data(frame(PING) + frame(CLOSE, b"\x03\xe9"))
+    assert codec.encode_close(1011) == b"\x8a\0\x88\x02\x03\xe9"
+    assert [codec.output, codec.encode_close(), codec.data_to_send()] == [b""] * 3
+
+
+def test_pongs_go_out_before_our_close():
+    codec = make_codec()
+    codec.receive_data(frame(PING))
+    assert codec.encode_close() == b"\x8a\0\x88\x02\x03\xe8"
+    assert codec.output == b""
 
 
 @pytest.mark.parametrize(
