@@ -1,3 +1,5 @@
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -78,10 +80,12 @@ def test_messages_and_events(data, expected, replies, moved):
             codec = write_down_and_read_back(codec)
         found += codec.receive_data(data[cut:])
         assert found == expected
+        ended = isinstance((expected or [None])[-1], CloseReceived | ProtocolFailed)
         assert codec.output == replies
+        assert (codec.closing, codec.closed) == (ended, False)
         assert codec.data_to_send() == replies
+        assert (codec.closing, codec.closed) == (False, ended)
         assert codec.data_to_send() == codec.output == b""
-        assert codec.closed is isinstance((expected or [None])[-1], CloseReceived | ProtocolFailed)
         assert codec.pending == 0
 
 
@@ -145,6 +149,29 @@ def test_nothing_goes_out_behind_a_close():
     assert [*sent, codec.encode_close()] == [b""] * 4
 
 
+def test_what_came_before_a_close_can_be_answered():
+    codec = make_codec()
+    assert codec.receive_data(frame(TEXT, b"x") + frame(PING) + frame(CLOSE))[0] == "x"
+    codec = write_down_and_read_back(codec)
+    assert codec.encode_text("x") == b"\x81\x01x"
+    assert codec.data_to_send() == b"\x8a\0\x88\0"
+    assert codec.encode_text("x") == b""
+
+
+def test_one_close_goes_out():
+    codec = make_codec()
+    codec.receive_data(frame(PING) + frame(CLOSE, b"\x03\xe9"))
+    assert codec.encode_close(1011) == b"\x8a\0\x88\x02\x03\xe9"
+    assert [codec.output, codec.encode_close(), codec.data_to_send()] == [b""] * 3
+
+
+def test_pongs_go_out_before_our_close():
+    codec = make_codec()
+    codec.receive_data(frame(PING))
+    assert codec.encode_close() == b"\x8a\0\x88\x02\x03\xe8"
+    assert codec.output == b""
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -190,6 +217,55 @@ def test_only_texts_come_back_untouched():
     codec.output = b"kept"
     assert codec.receive_data(frame(TEXT, b"a") * 100, admit=None) == ["a"] * 100
     assert codec.output == b"kept"
+
+
+def test_a_flood_of_pings_is_answered_and_bounded():
+    codec = make_codec()
+    pings = frame(PING) * 5000 + frame(PING, b"x" * 125) * 100
+    assert codec.receive_data(pings) == []
+    assert codec.data_to_send() == b"\x8a\0" * 5000 + (b"\x8a\x7d" + b"x" * 125) * 100
+    admit = Admission(3)
+    assert codec.receive_data(pings, admit) == []
+    assert codec.data_to_send() == b"\x8a\0" * 3
+
+
+@pytest.mark.parametrize(
+    ("flood", "expected"),
+    [
+        (frame(0x00, b""), failed(1008, "too many empty fragments")),
+        (frame(0x00, b"x"), (TOO_LONG, TOO_LONG_CLOSE)),
+        (frame(0x00, b"") + frame(PING), failed(1008, "too many empty fragments")),
+    ],
+)
+def test_fragments_without_end_end(flood, expected):
+    event, close = expected
+    codec = make_codec()
+    codec.receive_data(frame(0x02, b""))
+    found = []
+    while not codec.closing:
+        found += codec.receive_data(flood)
+        assert codec.pending <= MAX_MESSAGE
+    assert found == [event]
+    assert codec.data_to_send().endswith(close)
+    assert codec.receive_data(flood * 1000) == []
+    assert codec.pending == 0
+
+
+def test_a_state_is_bounded():
+    codec = make_codec()
+    codec.receive_data(frame(0x02, b"\0" * 299))
+    codec.receive_data(frame(PING, b"\0" * 125)[:-1])
+    # A byte of them becomes six in JSON at most, and the names of the rest are few.
+    assert len(msgspec.json.encode(codec.get_state())) < 6 * (MAX_MESSAGE + 125) + 300
+
+
+def test_an_idle_codec_is_small():
+    # Memory of a websocket that says nothing, beside its connection's and its session's.
+    codec = make_codec()
+    for data in (frame(TEXT, b"x" * 200), frame(0x01, b"x"), frame(PING, b"1"), frame(0x80)):
+        codec.receive_data(data)
+    codec.data_to_send()
+    assert sys.getsizeof(codec) + sys.getsizeof(codec._decoder) <= 256
 
 
 def make_peer():

@@ -234,3 +234,86 @@ fn check_close(payload: &[u8]) -> Result<(), Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Sink for Nothing {
+        fn text(&mut self, _: &str) {}
+        fn binary(&mut self, _: &[u8]) {}
+        fn control(&mut self, _: Control, _: &[u8]) {}
+        fn failed(&mut self, _: Failure) {}
+    }
+
+    fn owned(decoder: &Decoder) -> usize {
+        decoder.message.bytes.capacity() + decoder.control.capacity()
+    }
+
+    /// A frame whose mask is zero.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let size = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        let length = if payload.len() < 126 {
+            vec![0x80 | size[1]]
+        } else {
+            vec![0xfe, size[0], size[1]]
+        };
+        [&[first][..], &length, &[0; 4], payload].concat()
+    }
+
+    #[test]
+    fn an_idle_decoder_owns_nothing() {
+        let mut decoder = Decoder::new(1000);
+        assert_eq!(owned(&decoder), 0);
+        let said = [
+            frame(0x81, &[b'x'; 900]),
+            frame(0x89, &[b'x'; 100]),
+            frame(0x01, &[b'x'; 900]),
+            frame(0x8a, &[b'x'; 100]),
+            frame(0x80, &[b'x'; 100]),
+        ]
+        .concat();
+        for size in [said.len(), 50, 1] {
+            for piece in said.chunks(size) {
+                decoder.receive(piece, &mut Nothing);
+            }
+            assert_eq!(owned(&decoder), 0);
+        }
+        // Nor does one that waits for the rest of a header, or for a payload.
+        decoder.receive(&said[..7], &mut Nothing);
+        decoder.receive(&said[7..8], &mut Nothing);
+        assert_eq!(owned(&decoder), 0);
+        decoder.receive(&said[8..80], &mut Nothing);
+        assert!(owned(&decoder) > 0);
+        decoder.receive(&[0xff; 1000], &mut Nothing);
+        decoder.receive(&[0xff; 1000], &mut Nothing);
+        assert!(decoder.ended);
+        assert_eq!(owned(&decoder), 0);
+    }
+
+    #[test]
+    fn memory_follows_what_came() {
+        let limit = 60_000;
+        for size in [1, 7, 1000] {
+            let mut decoder = Decoder::new(limit);
+            decoder.receive(&frame(0x02, &vec![0; limit])[..8], &mut Nothing);
+            for came in (size..limit).step_by(size) {
+                decoder.receive(&vec![0; size], &mut Nothing);
+                let owned = owned(&decoder);
+                assert!(owned <= (2 * came).max(came + size).min(limit), "{owned}");
+            }
+        }
+        // Fragments of one byte are not copied at every one of them.
+        let mut decoder = Decoder::new(limit);
+        decoder.receive(&frame(0x02, b"x"), &mut Nothing);
+        let mut sizes = std::collections::BTreeSet::new();
+        for _ in 1..limit {
+            decoder.receive(&frame(0x00, b"x"), &mut Nothing);
+            sizes.insert(owned(&decoder));
+        }
+        assert!(sizes.len() <= 20);
+        assert_eq!(sizes.last(), Some(&limit));
+    }
+}

@@ -1,6 +1,7 @@
 """The websocket codec: bytes of a client to messages and events, and back, sans-IO (RFC 6455).
 
     messages = codec.receive_data(data)        texts are str, binary messages bytes
+    ...                                        answer those that came before a close
     connection.write(codec.data_to_send())     pongs and the close, if `output` has any
     if codec.closed: ...                       nothing more goes out: end the connection
 
@@ -68,15 +69,17 @@ class WebSocketCodec:
     """One client's websocket, from behind the handshake.
 
     A message may have `max_message` bytes in all its fragments. `output` holds answers that must
-    be sent. `closed` tells whether a close has gone out or stands in `output`: nothing is encoded
-    any more, and of what still comes only the client's own close, or its failure, is told.
+    be sent, and `closing` tells that the last of them is a close: what came before the client's
+    own can still be answered. `closed` tells that a close has gone out: nothing is encoded any
+    more, and of what still comes only the client's own close, or its failure, is told.
     """
 
-    __slots__ = ("_decoder", "closed", "output")
+    __slots__ = ("_decoder", "closed", "closing", "output")
 
     def __init__(self, max_message: int) -> None:
         self._decoder = WebSocketDecoder(max_message)
         self.closed = False
+        self.closing = False
         self.output = b""
 
     def receive_data(
@@ -86,8 +89,8 @@ class WebSocketCodec:
 
         Pings are answered in `output`, each one, in their order. `admit` is asked before a ping
         or a pong is acted on: what it refuses is passed over, which is the caller's guard against
-        storms. A close or a failure is the last event ever, has its answer in `output` and makes
-        the codec `closed`. Nothing that a client sends raises.
+        storms. A close or a failure is the last event ever, and has its answer in `output`.
+        Nothing that a client sends raises.
         """
         items: Any = self._decoder.receive_data(data)
         if self.closed:
@@ -98,7 +101,12 @@ class WebSocketCodec:
         return items  # type: ignore[no-any-return]
 
     def data_to_send(self) -> bytes:
-        """Take the answers that must be sent now; they are gone from `output` then."""
+        """Take the answers that must be sent now; they are gone from `output` then.
+
+        With a close among them the codec is `closed`.
+        """
+        self.closed |= self.closing
+        self.closing = False
         output, self.output = self.output, b""
         return output
 
@@ -130,18 +138,19 @@ class WebSocketCodec:
         return b"" if self.closed else websocket_frame(_PING, payload)
 
     def encode_close(self, code: int = NORMAL, reason: str = "") -> bytes:
-        """Make the close, the last that goes out; empty where one has gone out before.
+        """Make the close, the last that goes out, behind what stands in `output`.
 
-        The reason is cut to MAX_REASON bytes, at the border of a character. LocalProtocolError
-        for a code that no close may carry.
+        Where the client's own close is still to be answered, that answer is the one; empty where a
+        close has gone out before. The reason is cut to MAX_REASON bytes, at the border of a
+        character. LocalProtocolError for a code that no close may carry.
         """
         if code not in _SENDABLE:
             raise LocalProtocolError(f"a close with code {code}")
-        if self.closed:
-            return b""
-        self.closed = True
-        text = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
-        return websocket_frame(_CLOSE, code.to_bytes(2, "big") + text.encode())
+        if not self.closed and not self.closing:
+            text = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+            self.output += websocket_frame(_CLOSE, code.to_bytes(2, "big") + text.encode())
+            self.closing = True
+        return self.data_to_send()
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that must be written down, as plain data that JSON can carry.
@@ -154,6 +163,7 @@ class WebSocketCodec:
                 for name, value in self._decoder.get_state().items()
             },
             "closed": self.closed,
+            "closing": self.closing,
             "output": self.output.decode("latin-1"),
         }
 
@@ -166,6 +176,7 @@ class WebSocketCodec:
             }
         )
         self.closed = state["closed"]
+        self.closing = state["closing"]
         self.output = state["output"].encode("latin-1")
 
     # ---- parts of the above
@@ -181,12 +192,12 @@ class WebSocketCodec:
                     events.append(item)
                 continue
             code, payload = item
-            if code == _CLOSE:
-                events.append(_read_close(payload))
-                output.append(self._answer_close(payload))
-            elif code >= NORMAL:
-                events.append(ProtocolFailed(code, payload.decode()))
-                output.append(self.encode_close(code, payload.decode()))
+            if code == _CLOSE or code >= NORMAL:
+                events.append(_read_end(code, payload))
+                self.closing = not self.closed
+                # What is told of a failure is what the close says of it.
+                answer = payload[:2] if code == _CLOSE else code.to_bytes(2, "big") + payload
+                output.append(websocket_frame(_CLOSE, answer) if self.closing else b"")
             elif self.closed or (admit is not None and not admit()):
                 continue
             elif code == _PONG:
@@ -196,14 +207,10 @@ class WebSocketCodec:
         self.output = b"".join(output)
         return events
 
-    def _answer_close(self, payload: bytes) -> bytes:
-        if self.closed:
-            return b""
-        self.closed = True
-        return websocket_frame(_CLOSE, payload[:2])
 
-
-def _read_close(payload: bytes) -> CloseReceived:
+def _read_end(code: int, payload: bytes) -> CloseReceived | ProtocolFailed:
+    if code != _CLOSE:
+        return ProtocolFailed(code, payload.decode())
     if not payload:
         return CloseReceived(NO_STATUS, "")
     return CloseReceived(int.from_bytes(payload[:2], "big"), payload[2:].decode())
