@@ -70,6 +70,14 @@ def normalise(message: Mapping[str, Any]) -> Message:
 
 def is_normal(message: Mapping[str, Any]) -> bool:
     """Whether a message has the normalised form already; values inside args are not looked at."""
+    if len(message) == 1:  # nearly every message
+        (command,) = message.values()
+        return (
+            type(command) is list
+            and len(command) == 2
+            and type(command[0]) is list
+            and type(command[1]) is dict
+        )
     name = ""
     for name, command in message.items():  # noqa: B007 - the last name is looked at below
         if (

@@ -26,6 +26,7 @@ from portal.amp.commands import (
     PackedCommand,
 )
 from portal.amp.link import Link
+from portal.amp.payload import dumps
 from portal.config import AmpConfig
 from portal.errors import ConnectionLost, RemoteAMPError, RemoteProtocolError, ServerUnavailable
 from portal.holding import Reason
@@ -45,6 +46,8 @@ RESTART_MODES: Mapping[str, str] = {
 }
 
 Outgoing = tuple[type[PackedCommand], bytes, Callable[[Any, Exception | None], None], Any]
+
+NOT_INTRODUCED = "introduce yourself by PSYNC first"
 
 # What a box has beside its payload: keys, the command's name, the tag, a stream's own bytes.
 BOX_OVERHEAD = 128
@@ -91,28 +94,28 @@ class AmpServerLink:
 
         `secret` is kept with it until then: a text that must not be repeated to anybody.
         """
-        context = (session.sessid, message, secret)
-        self._send(MsgPortal2Server, session.sessid, message, self._message_answered, context)
+        sessid = session.sessid
+        payload = dumps(sessid, message)
+        self._send(MsgPortal2Server, payload, self._message_answered, (sessid, message, secret))
 
     def send_admin(self, operation: str, sessid: int = 0, **kwargs: Any) -> None:
         """Send one operation about a session, in order with its messages."""
         if self.link is not None:
             self._allow_payload(self.link)
         kwargs["operation"] = operation
-        self._send(AdminPortal2Server, sessid, kwargs, self._admin_answered, (operation, sessid))
+        payload = dumps(sessid, kwargs)
+        self._send(AdminPortal2Server, payload, self._admin_answered, (operation, sessid))
 
     def _send(
         self,
         command: type[PackedCommand],
-        sessid: int,
-        kwargs: dict[str, Any],
+        payload: bytes,
         answered: Callable[[Any, Exception | None], None],
         context: Any,
     ) -> None:
         link = self.link
         if link is None:
             raise ServerUnavailable("no Server is connected")
-        payload = link.encode_packed(sessid, kwargs)
         if self.waiting or not self._fits(link, payload):
             self.waiting.append((command, payload, answered, context))
         else:
@@ -140,13 +143,13 @@ class AmpServerLink:
     def _message_answered(
         self, context: tuple[int, Message, bool], error: Exception | None
     ) -> None:
-        if isinstance(error, ConnectionLost):
-            self._uncertain.append(context)
-            return
-        if isinstance(error, RemoteAMPError) and error.code == NOT_BEGUN:
-            self._give_back(context)
-            return
         if error is not None:
+            if isinstance(error, ConnectionLost):
+                self._uncertain.append(context)
+                return
+            if isinstance(error, RemoteAMPError) and error.code == NOT_BEGUN:
+                self._give_back(context)
+                return
             log.warning("server_refused_message", sessid=context[0], error=str(error))
         self.sessionhandler.message_answered(context[0])
         if self.waiting:
@@ -290,17 +293,9 @@ class AmpServerLink:
 
         Raises ServerUnavailable for a link that is not the Server's.
         """
-        self._require_server(link)
-        sessionhandler = self.sessionhandler
-        if isinstance(sessid, int):
-            sessionhandler.data_out_to(sessid, kwargs)
-        else:
-            for each in sessid:
-                sessionhandler.data_out_to(each, kwargs)
-
-    def _require_server(self, link: Link) -> None:
         if link is not self.link:
-            raise ServerUnavailable("introduce yourself by PSYNC first")
+            raise ServerUnavailable(NOT_INTRODUCED)
+        self.sessionhandler.data_out_to(sessid, kwargs)
 
     def admin(self, link: Link, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
         """Do an operation of the game.
@@ -312,7 +307,8 @@ class AmpServerLink:
         if operation == Operation.PSYNC:
             self._synchronise(link, kwargs)
             return
-        self._require_server(link)
+        if link is not self.link:
+            raise ServerUnavailable(NOT_INTRODUCED)
         handle = self._operations.get(operation)
         if handle is None or not isinstance(sessid, int):
             raise RemoteProtocolError("UnknownOperation", repr(operation)[:40])

@@ -125,8 +125,7 @@ class PortalSessionHandler:
         A refused message is counted and the player is told, now and then. When the Server is behind
         with its answers the session is paused; what it has read already is still taken.
         """
-        sessid = session.sessid
-        if self.sessions.get(sessid) is not session:
+        if self.sessions.get(session.sessid) is not session:
             return
         now = self.now()
         throttle = session.throttle
@@ -152,16 +151,18 @@ class PortalSessionHandler:
 
         A session that has ended meanwhile is passed over and counted.
         """
-        if isinstance(sessid, list):
-            for each in sessid:
-                self.data_out_to(each, message)
-            return
-        session = self.sessions.get(sessid)
-        if session is None:
-            self.metrics.messages_undeliverable += 1
-            log.debug("message_to_unknown_session", sessid=sessid)
-        else:
-            self.data_out(session, message)
+        for each in sessid if isinstance(sessid, list) else (sessid,):
+            session = self.sessions.get(each)
+            if session is None:
+                self.metrics.messages_undeliverable += 1
+                log.debug("message_to_unknown_session", sessid=each)
+                continue
+            self.metrics.messages_out += 1
+            try:
+                session.data_out(message)
+            except Exception:
+                self.metrics.hook_failures += 1
+                log.exception("session_hook_failed", sessid=each, hook="data_out")
 
     def data_out(self, session: Session, message: Mapping[str, Any]) -> None:
         """Show a message to a session; what its hooks raise costs this message and is logged."""
@@ -237,8 +238,7 @@ class PortalSessionHandler:
     def server_lost(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
         """Take back what a Server was sent and never answered: (sessid, message, secret), in order.
 
-        Call it after `begin_holding` and before `keep`. `portal.holding.judge` decides what becomes
-        of each: the player is told, or it is sent again.
+        Call it after `begin_holding` and before `keep`; `portal.holding.judge` decides about each.
         """
         self.delivery.take_back_uncertain(uncertain)
 

@@ -35,7 +35,9 @@ class TokenBucket:
         tokens = self.tokens
         elapsed = now - self.stamp
         if elapsed > 0.0:
-            tokens = min(tokens + elapsed * self.rate, self.burst)
+            tokens += elapsed * self.rate
+            if tokens > self.burst:  # noqa: PLR1730 - a call of min() for every line costs more
+                tokens = self.burst
         self.stamp = now
         if tokens < 1.0:
             self.tokens = tokens

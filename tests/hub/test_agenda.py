@@ -21,7 +21,7 @@ class Bell:
 
 @dataclass(eq=False)
 class Stub:
-    priority: bool = False
+    _priority: bool = False
     aborted: list = field(default_factory=list)
 
     def abort(self, reason=""):
@@ -69,7 +69,7 @@ def test_only_the_first_note_wakes_and_only_a_sleeper(world, note):
 
 
 def test_the_server_is_flushed_apart_from_the_others(world):
-    client, link = Stub(), Stub(priority=True)
+    client, link = Stub(), Stub(_priority=True)
     world.agenda.flush_later(client)
     world.agenda.flush_later(link)
     assert (world.agenda.urgent, world.agenda.dirty) == ([link], [client])

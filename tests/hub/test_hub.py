@@ -42,6 +42,22 @@ async def test_what_a_deadline_writes_wakes_the_hub(hub, connect, mock_clock):
     assert await peer.read(10) == b"time is up"
 
 
+async def test_the_clock_stands_still_within_a_tick(hub, connect, until, mock_clock):
+    seen = []
+
+    def look(_data):
+        for _ in range(2):
+            seen.append(hub.now())
+            mock_clock.jump(1.0)
+
+    mock_clock.jump(7.0)
+    recorder, peer = connect(hub, at_data=look)
+    peer.send(b"look")
+    await until(lambda: recorder.data)
+    assert seen == [7.0, 7.0]
+    assert hub.now() == 9.0
+
+
 async def test_many_deadlines_at_once_let_others_run(hub, mock_clock, until):
     expired = []
     queue = hub.deadlines(1.0, expired.append)

@@ -66,7 +66,7 @@ class Agenda:
 
     def flush_later(self, connection: "Connection") -> None:
         """Have the connection flushed at the end of the tick; call it once until then."""
-        (self.urgent if connection.priority else self.dirty).append(connection)
+        (self.urgent if connection._priority else self.dirty).append(connection)
         if self.asleep:
             self._wake()
 

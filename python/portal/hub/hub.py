@@ -59,6 +59,7 @@ class Hub:
         self._connections: dict[int, Connection] = {}
         self._events: Iterator[Event] = iter(())
         self._unread = False  # the last tick was cut before the end of its events
+        self._tick_time = 0.0  # when the tick that is underway began, 0 between ticks
         self._full = False  # the poller had as many events as it was asked for, so perhaps more
 
     @property
@@ -72,8 +73,12 @@ class Hub:
         return self._agenda.slow_peers.total
 
     def now(self) -> float:
-        """Seconds on the clock of the hub's deadlines, which never goes back."""
-        return trio.current_time()
+        """Seconds on the clock of the hub's deadlines, which never goes back.
+
+        It stands still within a tick: looking at the clock for every line would cost more than
+        the throttle that wants to know.
+        """
+        return self._tick_time or trio.current_time()
 
     def deadlines(self, seconds: float, expired: Callable[[T], None]) -> DeadlineQueue[T]:
         """Make a queue of deadlines that are all so many seconds long.
@@ -166,6 +171,7 @@ class Hub:
             await trio.lowlevel.checkpoint()
 
     def _tick(self) -> None:
+        self._tick_time = trio.current_time()
         received = self._read_priority()
         received += self._read()
         self.metrics.bytes_received += received
@@ -174,6 +180,7 @@ class Hub:
         if not self._unread:
             self._bury(perf_counter() + self.config.phase_seconds)
         self._flush()
+        self._tick_time = 0.0
 
     def _read_priority(self) -> int:
         received = 0
