@@ -1,0 +1,75 @@
+"""Asking a Portal that runs: the commands `status`, `sessions`, `reload` and `stop`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from portal.cli.showing import describe_sessions, describe_status, say
+from portal.config import NOTE_NAME
+from portal.errors import ConnectionLost
+
+Address = tuple[str, int] | str
+Answer = dict[str, Any]
+Options = dict[str, Any]
+
+QUERY_SECONDS = 10.0  # a Portal that is well answers within milliseconds
+# The Portal bounds a reload by itself; this is for one that is stuck.
+RELOAD_SECONDS = 200.0
+STOP_SECONDS = 20.0
+
+
+def status(options: Options) -> int:
+    """Show how a running Portal and its game are."""
+    answer = _ask("status", options, QUERY_SECONDS)
+    say(json.dumps(answer, indent=2) if "json" in options else describe_status(answer))
+    return 0
+
+
+def sessions(options: Options) -> int:
+    """List who is connected."""
+    answer = _ask("sessions", options, QUERY_SECONDS)
+    say(
+        json.dumps(answer, indent=2) if "json" in options else describe_sessions(answer["sessions"])
+    )
+    return 0
+
+
+def reload(options: Options) -> int:
+    """Reload the game, and wait until the new one is there."""
+    answer = _ask("reload", options, RELOAD_SECONDS)
+    say(f"The game was reloaded in {answer['seconds']:.1f} s.")
+    return 0
+
+
+def stop(options: Options) -> int:
+    """Stop the Portal, and wait until it is gone."""
+    _ask("stop", options, STOP_SECONDS, until_gone=True)
+    say("The Portal has stopped.")
+    return 0
+
+
+def _ask(query: str, options: Options, seconds: float, *, until_gone: bool = False) -> Answer:
+    from portal.amp.query import ask  # noqa: PLC0415 - brings trio and the hub
+
+    return ask(query, _find(options), seconds, until_gone=until_gone)
+
+
+def _find(options: Options) -> Address:
+    """Say where to dial; with a directory it is what the Portal there has noted."""
+    if "amp_socket" in options:
+        return str(options["amp_socket"])
+    if "data" not in options:
+        return options["host"], options["amp_port"]
+    path = Path(options["data"], NOTE_NAME)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Note).amp
+    except (OSError, msgspec.DecodeError):
+        raise ConnectionLost(f"no Portal answers: there is no readable {path}") from None
+
+
+class _Note(msgspec.Struct):
+    """What is needed of a Portal's note."""
+
+    amp: Address
