@@ -102,7 +102,7 @@ async def test_stopped_it_returns_and_closes_everything():
         async with trio.open_nursery() as nursery:
             await nursery.start(portal.run)
             portal.stop()
-    assert [sock.fileno() for each in portal._listeners() for sock in each._sockets] == [-1, -1]
+    assert [sock.fileno() for each in portal._listeners() for sock in each._sockets] == [-1] * 4
 
 
 async def test_cancelled_it_ends_too():

@@ -57,12 +57,14 @@ class World:
         self.metrics = Metrics()
         self.sessions = {}
         self.told = []
+        self.shown = []
         self.link = Link()
         self.delivery = Delivery(
             Config(limits=limits, server=ServerConfig(**server)),
             self.metrics,
             self.sessions,
             lambda session, text: self.told.append((session.sessid, text)),
+            lambda session, state: self.shown.append((session.sessid, state)),
         )
         for sessid in (1, 2):
             player = Player()
@@ -402,3 +404,20 @@ def test_state(world):
     assert other.told == [], "was told before"
     other.bring()
     assert [text for _, text, _ in other.link.sent] == ["a", "b", "c"]
+
+
+def test_sessions_are_shown_how_the_game_is(world):
+    """Each change once, whether it is announced in words or not."""
+    delivery = world.delivery
+    world.shown.clear()
+    world.bring()
+    delivery.release()
+    assert world.shown == [(1, "connected"), (2, "connected")]
+    world.shown.clear()
+    delivery.begin_holding(Reason.RESTARTING, announce=False)
+    delivery.begin_holding(Reason.LOST)
+    assert world.shown == [(1, "restarting"), (2, "restarting")]
+    world.shown.clear()
+    delivery.explain_absence(Reason.GIVEN_UP)
+    delivery.explain_absence(Reason.GIVEN_UP)
+    assert world.shown == [(1, "given_up"), (2, "given_up")]
