@@ -23,6 +23,7 @@ __all__ = [
     "telnet_escape",
     "telnet_text",
     "websocket_frame",
+    "websocket_html",
     "websocket_text",
 ]
 
@@ -89,6 +90,7 @@ class WebSocketDecoder:
     def set_state(self, state: dict[str, int | bool | bytes]) -> None: ...
 
 def websocket_frame(opcode: int, payload: bytes) -> bytes: ...
+def websocket_html(text: str) -> bytes: ...
 def websocket_text(text: str) -> bytes: ...
 
 # ---- markup

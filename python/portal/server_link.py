@@ -116,7 +116,8 @@ class AmpServerLink:
         link = self.link
         if link is None:
             raise ServerUnavailable("no Server is connected")
-        if self.waiting or not self._fits(link, payload):
+        unanswered = link.unanswered_bytes
+        if self.waiting or (unanswered and not self._fits(link, unanswered, payload)):
             self.waiting.append((command, payload, answered, context))
         else:
             link.send_payload(command, payload, answered, context)
@@ -126,9 +127,8 @@ class AmpServerLink:
         each = self.config.payload_bytes_per_session
         link.max_payload = self.config.payload_bytes + each * len(self.sessionhandler.sessions)
 
-    def _fits(self, link: Link, payload: bytes) -> bool:
+    def _fits(self, link: Link, unanswered: int, payload: bytes) -> bool:
         """Whether the window takes a payload; one that is larger than it goes by itself."""
-        unanswered = link.unanswered_bytes
         return not unanswered or (
             unanswered + len(payload) + BOX_OVERHEAD <= self._window_bytes
             and link.unanswered < self.config.window_messages
@@ -136,7 +136,9 @@ class AmpServerLink:
 
     def _send_waiting(self) -> None:
         link = self.link
-        while self.waiting and link is not None and self._fits(link, self.waiting[0][1]):
+        while self.waiting and link is not None:
+            if not self._fits(link, link.unanswered_bytes, self.waiting[0][1]):
+                return
             command, payload, answered, context = self.waiting.popleft()
             link.send_payload(command, payload, answered, context)
 

@@ -229,7 +229,17 @@ class Session:
             message = normalise({**(message or {}), **kwargs})
         elif not message:
             return
-        elif not is_normal(message):
+        elif len(message) == 1:  # nearly every message
+            command = message.get("text")
+            if (
+                type(command) is list
+                and len(command) == 2
+                and type(command[0]) is list
+                and type(command[1]) is dict
+            ):
+                self.send_text(*command[0], **command[1])
+                return
+        if not is_normal(message):
             message = normalise(message)
         for name, (args, options) in message.items():
             if name == "text":

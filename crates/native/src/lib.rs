@@ -33,5 +33,5 @@ mod _native {
     #[pymodule_export]
     use super::telnet::{TelnetDecoder, telnet_escape, telnet_text};
     #[pymodule_export]
-    use super::websocket::{WebSocketDecoder, websocket_frame, websocket_text};
+    use super::websocket::{WebSocketDecoder, websocket_frame, websocket_html, websocket_text};
 }

@@ -4,7 +4,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 use wscodec::{
-    Control, Data, Decoder, Failure, MAX_CONTROL, OpCode, Sink, State, frame_size, write_frame,
+    Control, Data, Decoder, Failure, MAX_CONTROL, OpCode, Sink, State, frame_size, push_json_text,
+    write_frame,
 };
 
 /// Turns the bytes of a websocket client into messages.
@@ -78,6 +79,17 @@ pub fn websocket_text<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, P
         OpCode::Data(Data::Text),
         text.to_str()?.as_bytes(),
     )
+}
+
+/// Make the frame of `["text", [html], {}]` from a text in markup: the format `v1.evennia.com`.
+#[pyfunction]
+pub fn websocket_html<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
+    let html = markup::to_html(text.to_str()?);
+    let mut payload = Vec::with_capacity(html.len() + 64);
+    payload.extend_from_slice(b"[\"text\",[\"");
+    push_json_text(&html, &mut payload);
+    payload.extend_from_slice(b"\"],{}]");
+    frame(text.py(), OpCode::Data(Data::Text), &payload)
 }
 
 fn frame<'py>(py: Python<'py>, opcode: OpCode, payload: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -9,6 +9,7 @@
 mod decoder;
 mod failure;
 mod header;
+mod json;
 mod mask;
 mod message;
 mod state;
@@ -17,6 +18,7 @@ mod write;
 pub use decoder::{Decoder, Sink};
 pub use failure::Failure;
 pub use header::MAX_CONTROL;
+pub use json::push_json_text;
 pub use message::MAX_EMPTY_FRAGMENTS;
 pub use state::{State, StateError};
 pub use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TOO_MANY_ERRORS = "too many messages that could not be read"
+# A text of no more characters is not looked at twice: 1 KiB, whatever is in it, is below any limit
+# on lines that makes sense.
+SHORT_LENGTH = 256
 NO_TEXT = 'expected ["text", ["one line"], {}]'
 # A client that asks for it (`?status=1`) is told how the game is: no other would know the message.
 WANTS_STATUS = "status=1"
@@ -67,7 +70,7 @@ class WebSocketProtocol(PlayerProtocol):
         self.pongs: DeadlineQueue[WebSocketSession] = hub.deadlines(
             config.websocket.pong_seconds, WebSocketSession.miss_pong
         )
-        self._last: tuple[str, Format, bool, bytes] | None = None
+        self._last: tuple[str, Format, bytes] | None = None
 
     def open(self, connection: Connection, upgrade: Upgrade, received: bytes) -> None:
         """Answer a client that asks for a websocket, and begin its session.
@@ -106,20 +109,17 @@ class WebSocketProtocol(PlayerProtocol):
         self.pings.cancel(session)
         self.pongs.cancel(session)
 
-    def frame_text(self, session: "WebSocketSession", text: str, *, plain: bool) -> bytes:
-        """Make the frame of a text that has no options; it serves for all who are sent the same.
+    def frame_text(self, form: Format, text: str) -> bytes:
+        """Make the frame of a text without options; it serves for all who are sent the same.
 
         Only the last one is remembered: what is said to a room is said to all of it at once.
         """
-        if session.codec.closed:
-            return b""
-        last, form = self._last, session.format
-        if last is not None and last[0] == text and last[1] is form and last[2] is plain:
-            return last[3]
-        shown = form.encode_text(text, raw=False, as_is=False, plain=plain)
-        frame = session.codec.encode_text(form.encode("text", [shown], {}))
+        last = self._last
+        if last is not None and last[0] == text and last[1] is form:
+            return last[2]
+        frame = form.frame_text(text)
         if len(text) <= REMEMBERED_LENGTH:
-            self._last = (text, form, plain, frame)
+            self._last = (text, form, frame)
         return frame
 
     def _start(self, session: "WebSocketSession") -> None:
@@ -173,7 +173,10 @@ class WebSocketSession(PlayerSession):
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent: messages go to the game, controls are answered here."""
         codec = self.codec
-        for event in codec.receive_data(data, self.admit):
+        events = codec.receive_data(data, self.admit)
+        if codec.output and not codec.closing:
+            self.connection.write(codec.data_to_send())  # pongs, before what messages bring
+        for event in events:
             if not isinstance(event, str | bytes):
                 self._act_on(event)
             elif not self._ended:
@@ -215,13 +218,11 @@ class WebSocketSession(PlayerSession):
         text = args[0] if args else ""
         if type(text) is not str:
             text = "" if text is None else str(text)
-        flags = self.protocol_flags
         options = kwargs.get("options")
-        if not options and len(args) <= 1 and len(kwargs) <= 1 and not flags.get("RAW"):
-            plain = bool(flags.get("NOCOLOR") or flags.get("SCREENREADER"))
-            self.connection.write(self.protocol.frame_text(self, text, plain=plain))
-            return
-        self._send_with_options(text, args[1:], kwargs, options or {})
+        if options or len(args) > 1 or len(kwargs) > 1 or self._is_special():
+            self._send_with_options(text, args[1:], kwargs, options or {})
+        elif not self.codec.closed:
+            self.connection.write(self.protocol.frame_text(self.format, text))
 
     def send_prompt(self, /, *args: Any, **kwargs: Any) -> None:
         """Show a prompt; see `send_text`."""
@@ -286,7 +287,15 @@ class WebSocketSession(PlayerSession):
         try:
             name, args, kwargs = self.format.decode(frame)
             if name == "text":
-                self._receive_text(args, kwargs)
+                text = args[0] if len(args) == 1 else None
+                if type(text) is not str:
+                    self._refuse(NO_TEXT)
+                elif len(text) > SHORT_LENGTH and self._is_too_long(text):
+                    self._tell_too_long()
+                elif kwargs:
+                    self.data_in(text=[[text], kwargs])
+                else:
+                    self.data_in(text=text)
             elif name == "websocket_close":
                 self._close(NORMAL, "")
             else:
@@ -298,18 +307,13 @@ class WebSocketSession(PlayerSession):
         except LocalProtocolError as error:  # what normalising does not take
             self._refuse(str(error))
 
-    def _receive_text(self, args: list[Any], kwargs: dict[str, Any]) -> None:
-        if len(args) != 1 or type(args[0]) is not str:
-            raise RemoteProtocolError("MalformedMessage", NO_TEXT)
-        text: str = args[0]
+    def _is_too_long(self, text: str) -> bool:
+        return len(text.encode("utf-8", "replace")) > self.protocol.config.limits.line_bytes
+
+    def _tell_too_long(self) -> None:
         limit = self.protocol.config.limits.line_bytes
-        if len(text) * 4 > limit and len(text.encode("utf-8", "replace")) > limit:
-            if self.tell_too_long(limit):
-                log.info("line_too_long", sessid=self.sessid, limit=limit)
-        elif kwargs:
-            self.data_in(text=[[text], kwargs])
-        else:
-            self.data_in(text=text)
+        if self.tell_too_long(limit):
+            log.info("line_too_long", sessid=self.sessid, limit=limit)
 
     def _learn_size(self, options: Mapping[str, Any]) -> None:
         """Note the size of the client's window; the message still goes on to the game."""
@@ -346,6 +350,11 @@ class WebSocketSession(PlayerSession):
             case ProtocolFailed(code, reason):
                 self.protocol.metrics.websocket_protocol_errors += 1
                 log.info("websocket_failed", sessid=self.sessid, code=code, reason=reason)
+
+    def _is_special(self) -> bool:
+        """Whether the player wants texts in another way than most."""
+        flags = self.protocol_flags
+        return bool(flags.get("RAW") or flags.get("NOCOLOR") or flags.get("SCREENREADER"))
 
     def _send_with_options(
         self,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from portal._native import websocket_html
 from portal.errors import RemoteProtocolError
 from portal.markup import to_html, to_plain
 
@@ -21,6 +22,7 @@ NAME_LENGTH = 100
 
 _EXPECTED = 'expected ["name", [arguments], {options}]'
 _decode = msgspec.json.Decoder().decode
+_decode_whole = msgspec.json.Decoder(tuple[str, list[Any], dict[str, Any]]).decode
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -44,6 +46,10 @@ class Format(Protocol):
         """Turn a text of the game into what a client of this format shows."""
         ...
 
+    def frame_text(self, text: str) -> bytes:
+        """Make the whole frame of a text without options: nearly everything that is sent."""
+        ...
+
 
 class V1:
     """`v1.evennia.com`: JSON arrays, and texts as HTML."""
@@ -58,22 +64,17 @@ class V1:
         Raises RemoteProtocolError when it is nothing of the kind.
         """
         try:
-            message = _decode(frame)
+            name, args, kwargs = _decode_whole(frame)
+        except msgspec.ValidationError:
+            name, args, kwargs = _read_short(frame)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED} in JSON") from error
         except RecursionError as error:
             raise RemoteProtocolError("MalformedMessage", "nested too deep") from error
-        if type(message) is not list or not 1 <= len(message) <= 3:
-            raise RemoteProtocolError("MalformedMessage", _EXPECTED)
-        name = message[0]
-        args: Any = message[1] if len(message) > 1 else []
-        kwargs = message[2] if len(message) > 2 else {}
-        if type(name) is not str or not 0 < len(name) <= NAME_LENGTH or name[0] == "_":
+        if name == "text":
+            return name, args, kwargs
+        if not 0 < len(name) <= NAME_LENGTH or name[0] == "_" or name == "options":
             raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED}, with another name")
-        if name == "options" or type(kwargs) is not dict:
-            raise RemoteProtocolError("MalformedMessage", _EXPECTED)
-        if type(args) is not list:
-            args = [args]
         return name, args, kwargs
 
     def encode(self, name: str, args: list[Any], kwargs: Mapping[str, Any]) -> bytes:
@@ -92,6 +93,24 @@ class V1:
         if raw:
             return text if as_is else html.escape(text)
         return html.escape(to_plain(text)) if plain else to_html(text)
+
+    def frame_text(self, text: str) -> bytes:
+        """Make the frame of a text as HTML, in one native call."""
+        try:
+            return websocket_html(text)
+        except UnicodeEncodeError:  # half surrogates, which a pickled text may hold
+            return websocket_html(text.encode("utf-8", "replace").decode())
+
+
+def _read_short(frame: str | bytes) -> tuple[str, list[Any], dict[str, Any]]:
+    """Read a message that is JSON and not whole: it may leave out its last parts."""
+    message = _decode(frame)
+    if type(message) is list and 1 <= len(message) <= 3 and type(message[0]) is str:
+        args = message[1] if len(message) > 1 else []
+        kwargs = message[2] if len(message) > 2 else {}
+        if type(kwargs) is dict:
+            return message[0], args if type(args) is list else [args], kwargs
+    raise RemoteProtocolError("MalformedMessage", _EXPECTED)
 
 
 def _to_json(value: Any) -> Any:
