@@ -99,6 +99,7 @@ def test_pending():
     ("text", "expected"),
     [
         ("look", b"\x81\x04look"),
+        (b"n\xc3\xa9", b"\x81\x03n\xc3\xa9"),
         ("", b"\x81\0"),
         ("né\n", b"\x81\x04n\xc3\xa9\n"),
         ("\udc80x", b"\x81\x02?x"),
