@@ -104,7 +104,7 @@ def echoes(rounds, seconds):
                 for side, (child, port) in servers.items():
                     taken[side].append(
                         processes.load(
-                            "telnet",
+                            "talk",
                             port,
                             clients=clients,
                             seconds=seconds,

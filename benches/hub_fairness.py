@@ -70,7 +70,7 @@ def loaded(port, seconds, results):
     """Load in another process, for the length of a block."""
 
     def press():
-        results.append(processes.load("telnet", port, clients=CLIENTS, seconds=seconds, warmup=0.5))
+        results.append(processes.load("talk", port, clients=CLIENTS, seconds=seconds, warmup=0.5))
 
     thread = threading.Thread(target=press)
     thread.start()

@@ -51,12 +51,12 @@ def round_trips(sides, rounds, seconds):
 
     def closed(clients):
         return lambda child, port: processes.load(
-            "telnet", port, clients=clients, seconds=seconds, warmup=0.5, pid=child.pid
+            "talk", port, clients=clients, seconds=seconds, warmup=0.5, pid=child.pid
         )
 
     def calm(child, port):
         return processes.load(
-            "telnet", port, clients=50, seconds=2 * seconds, mode="rate", rate=RATE, pid=child.pid
+            "talk", port, clients=50, seconds=2 * seconds, mode="rate", rate=RATE, pid=child.pid
         )
 
     figures = {str(clients): alternate(sides, rounds, closed(clients)) for clients in CROWDS}

@@ -34,7 +34,7 @@ def sample(child, port):
     _measured, loading = processes.cores()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stacks"
-        command = [processes.LOAD, "telnet", "--port", port, "--clients", 500]
+        command = [processes.LOAD, "talk", "--port", port, "--clients", 500]
         with processes.running([*command, "--seconds", SECONDS + 2], loading) as load:
             subprocess.run(
                 [tool, "record", "--pid", str(child.pid), "--output", str(path), *SAMPLING],

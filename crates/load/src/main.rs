@@ -6,12 +6,16 @@
 
 mod connect;
 mod dial;
-mod hello;
+mod fanout;
 mod idle;
 mod options;
+mod pickle;
+mod player;
 mod report;
+mod server;
 mod stub;
-mod telnet;
+mod talk;
+mod websocket;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,18 +23,22 @@ use std::process::ExitCode;
 use options::{Command, Options};
 
 const USAGE: &str = "\
-load telnet  --host H --port P --clients N --seconds S --warmup W --mode closed|rate --rate R --size B --pid PID
-load connect --host H --port P --clients N --seconds S --pid PID
-load idle    --host H --port P --clients N
-load stub    --host H --port P
+load talk    --port P --clients N --seconds S --warmup W --mode closed|rate --rate R --size B --pid PID
+load connect --port P --clients N --seconds S --pid PID
+load idle    --port P --clients N
+load fanout  --port P --amp-port A --clients N --seconds S --warmup W --boxes one|each --size B --pid PID
+load stub    --port P
+all of them  --host H
+players      --protocol telnet|websocket --form plain|inputfunc --path /
 ";
 
 fn run(options: &Options) -> io::Result<()> {
     match options.command {
-        Command::Telnet => print_line(&telnet::run(options)?),
+        Command::Talk => print_line(&talk::run(options)?),
         Command::Connect => print_line(&connect::run(options)?),
         Command::Idle => idle::run(options),
         Command::Stub => stub::run(options),
+        Command::Fanout => print_line(&fanout::run(options)?),
     }
 }
 

@@ -12,14 +12,14 @@ use ampcodec::boxes::{BoxWriter, Decoder, Limits, RawBox};
 use ampcodec::message::{ASK, COMMAND, Encoder, Header, put_answer};
 
 use crate::options::Options;
-use crate::{hello, print_line};
+use crate::{pickle, print_line};
 
 /// What is read at once: a tick of a busy Portal fits.
-const READ_BYTES: usize = 256 * 1024;
+pub const READ_BYTES: usize = 256 * 1024;
 /// The argument that carries a payload; its further pieces have a number after the name.
-const PACKED_DATA: &[u8] = b"packed_data";
+pub const PACKED_DATA: &[u8] = b"packed_data";
 /// Bounds of a box: those of a Portal.
-const LIMITS: Limits = Limits {
+pub const LIMITS: Limits = Limits {
     keys: 512,
     bytes: 24 << 20,
 };
@@ -44,7 +44,8 @@ pub fn run(options: &Options) -> io::Result<()> {
     }
 }
 
-fn broken(error: BoxError) -> io::Error {
+/// What a codec refuses, as an error of input.
+pub fn broken(error: BoxError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.name())
 }
 
@@ -71,7 +72,7 @@ impl Stub {
             ask: Some(self.replies.asked),
         };
         let mut out = Vec::new();
-        Encoder::default().encode(&mut out, &header, &hello::payload(process::id()), 0)?;
+        Encoder::default().encode(&mut out, &header, &pickle::hello(process::id()), 0)?;
         Ok(out)
     }
 
