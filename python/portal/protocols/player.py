@@ -16,6 +16,11 @@ from portal.throttle import TELL_SECONDS, TokenBucket
 TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
 
 
+# What was rendered last is kept for whoever is sent the same next. A longer text is hardly said to
+# many, and would stay in memory.
+REMEMBERED_LENGTH = 16 * 1024
+
+
 class PlayerProtocol:
     """Makes the sessions of one way in; what they share is kept here once.
 

@@ -15,7 +15,7 @@ from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.markup import close_colours, to_ansi, to_plain
 from portal.metrics import Metrics
-from portal.protocols.player import PlayerProtocol, PlayerSession
+from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol, PlayerSession
 from portal.session import SessionHandler
 from portal.wire.charset import find_encoding
 from portal.wire.events import (
@@ -29,7 +29,7 @@ from portal.wire.events import (
     WindowSize,
 )
 from portal.wire.options import SGA
-from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec
+from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec, encode_text
 from portal.wire.terminal_type import terminal_flags
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class TelnetProtocol(PlayerProtocol):
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
         self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)
+        self._last: tuple[str, str, tuple[bytes, bool]] | None = None
         self.keepalives: DeadlineQueue[TelnetSession] | None = None
         if telnet.keepalive_seconds > 0:
             self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
@@ -94,6 +95,23 @@ class TelnetProtocol(PlayerProtocol):
         self.endings.cancel(session)
         if self.keepalives is not None:
             self.keepalives.cancel(session)
+
+    def render_line(self, text: str, encoding: str) -> tuple[bytes, bool]:
+        """Render a text without options as a line; returns its bytes, and whether it has colours.
+
+        It serves for all who are sent the same. Only the last one is remembered: what is said to
+        a room is said to all of it at once.
+        """
+        last = self._last
+        if last is not None and last[0] == text and last[1] == encoding:
+            return last[2]
+        rendered = to_ansi(text)
+        coloured = "\x1b" in rendered
+        data = encode_text(close_colours(rendered) if coloured else rendered, encoding)
+        result = (data if data[-1:] == b"\n" else data + CRLF, coloured)
+        if len(text) <= REMEMBERED_LENGTH:
+            self._last = (text, encoding, result)
+        return result
 
     def _start(self, session: "TelnetSession") -> None:
         if not session.settled:
@@ -185,6 +203,12 @@ class TelnetSession(PlayerSession):
         `send_prompt` makes it a prompt. What an option does not say, the protocol flags do.
         """
         options = kwargs.get("options")
+        flags = self.protocol_flags
+        if not options and args and type(args[0]) is str and not flags.get("RAW"):
+            line, coloured = self.protocol.render_line(args[0], self.codec.encoding)
+            if flags.get("FORCEDENDLINE", True) and not (coloured and self._wants_plain({})):
+                self.connection.write(line)
+                return
         if options and options.get("send_prompt"):
             self.send_prompt(*args, **kwargs)
             return

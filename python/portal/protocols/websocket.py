@@ -15,7 +15,7 @@ from portal.errors import LocalProtocolError, RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.protocols.player import PlayerProtocol, PlayerSession
+from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol, PlayerSession
 from portal.session import SessionHandler
 from portal.throttle import TokenBucket
 from portal.wire.formats import FORMATS, Format, choose_format
@@ -46,8 +46,6 @@ WANTS_STATUS = "status=1"
 # The names by which a client says how large its window is, and the flags they become.
 SIZES = {"screenwidth": "SCREENWIDTH", "screenheight": "SCREENHEIGHT"}
 LARGEST_SIZE = 10_000
-# A longer text is hardly said to many, and would stay in memory.
-REMEMBERED_LENGTH = 16 * 1024
 
 
 class WebSocketProtocol(PlayerProtocol):

@@ -33,6 +33,11 @@ KEEPALIVE = bytes([IAC, NOP])
 _HERE = b"\r\n[Yes]\r\n"
 
 
+def encode_text(text: str, encoding: str) -> bytes:
+    """Encode a text for telnet; line ends become CR LF, what the encoding has not becomes `?`."""
+    return telnet_text(text.encode(encoding, "replace"))
+
+
 class TelnetCodec:
     """One client's telnet, from its first byte.
 
@@ -85,7 +90,7 @@ class TelnetCodec:
 
     def encode_text(self, text: str) -> bytes:
         """Encode a text for the client; line ends become CR LF, what it cannot show `?`."""
-        return telnet_text(text.encode(self.encoding, "replace"))
+        return encode_text(text, self.encoding)
 
     def hide_input(self) -> bytes:
         """Have the client hide what is typed; returns what must be sent.
