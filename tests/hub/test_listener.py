@@ -322,7 +322,7 @@ async def test_a_refused_peer_is_told_why(listen, dial, metrics, until, limits, 
     await first.send_all(b"unharmed")
     assert await first.receive_some() == b"unharmed"
     await second.aclose()
-    await until(lambda: listener._lingering == 0)
+    await until(lambda: listener.lingering == 0)
 
 
 async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metrics, hub):
@@ -334,7 +334,7 @@ async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metr
     answers = [await read_to_end(stream) for stream in streams]
     assert sorted(answers) == [b"", *[FULL.encode() + b"\r\n"] * 2]
     await streams[answers.index(FULL.encode() + b"\r\n")].aclose()
-    await until(lambda: listener._lingering == 1)
+    await until(lambda: listener.lingering == 1)
 
 
 async def test_a_protocol_that_cannot_be_made(listen, dial, metrics, until):
