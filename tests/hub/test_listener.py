@@ -325,6 +325,17 @@ async def test_a_refused_peer_is_told_why(listen, dial, metrics, until, limits, 
     await until(lambda: listener.lingering == 0)
 
 
+async def test_a_flood_of_refusals_does_not_fill_the_log(listen, dial, monkeypatch, until, metrics):
+    monkeypatch.setattr(module, "LOGGED_BURST", 2)
+    monkeypatch.setattr(module, "LOGGED_PER_SECOND", 1e-9)
+    listener, _ = await listen(connections=0)
+    with capture_logs() as logs:
+        for number in range(1, 5):
+            async with await dial(listener):
+                await until(lambda number=number: metrics.connections_refused == number)
+    assert [entry["refused"] for entry in logs if entry["event"] == "connection_refused"] == [1, 2]
+
+
 async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metrics, hub):
     monkeypatch.setattr(module, "LINGERING", 2)
     listener, _ = await listen(connections=0)

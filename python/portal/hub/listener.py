@@ -33,6 +33,8 @@ TOO_FAST = "You are connecting too often. Please wait a little, then try again."
 
 # Connections that are kept for the line of refusal; more are closed without one.
 LINGERING = 256
+# Refusals that are logged, for each listener; those of a flood would fill the disk.
+LOGGED_PER_SECOND, LOGGED_BURST = 1.0, 20
 # After which a socket never accepts again. All else passes: a shortage of descriptors or memory, an
 # error of the network under a connection that waits (accept(2) names a dozen, and more may come).
 FINAL = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
@@ -140,6 +142,7 @@ class Listener:
         self._admission = admission
         self._refusal = refusal
         self.lingering = 0
+        self._logged = TokenBucket(LOGGED_PER_SECOND, LOGGED_BURST)
         self._scope = trio.CancelScope()
         for sock in sockets:
             sock.setblocking(False)
@@ -232,7 +235,11 @@ class Listener:
         if self.lingering >= LINGERING:
             sock.close()
             return
-        log.warning("connection_refused", listener=self.name, peer=peer, reason=reason)
+        if self._logged.take(self._hub.now()):
+            refused = self._hub.metrics.connections_refused
+            log.warning(
+                "connection_refused", listener=self.name, peer=peer, reason=reason, refused=refused
+            )
         with suppress(OSError, ConnectionLost):
             connection = self._hub.add_socket(sock, _ignore, peer=peer, ended=self._end_refusal)
             self.lingering += 1
