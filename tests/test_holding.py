@@ -36,12 +36,13 @@ def test_what_is_kept_comes_out_once_in_order():
     for sessid, text, secret in [(2, "a", False), (1, "b", True), (2, "c", False)]:
         assert holding.keep(sessid, line(text), secret)
     assert holding.total == 3
+    assert holding.total_bytes == 3 * measure(line("a"))
     assert take_all(holding) == [
         (2, line("a"), False),
         (2, line("c"), False),
         (1, line("b"), True),
     ]
-    assert holding.total == 0
+    assert (holding.total, holding.total_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize(

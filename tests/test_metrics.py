@@ -1,6 +1,10 @@
-"""The counters: each from zero, each with its text, none shared."""
+"""The counters: each from zero, each with its text, none shared; and what is looked up."""
 
-from portal.metrics import Metrics, help_texts
+import re
+from pathlib import Path
+
+import portal
+from portal.metrics import Gauge, Metrics, help_texts, look_up
 
 
 def test_every_counter_begins_at_zero():
@@ -28,3 +32,15 @@ def test_a_misspelt_counter_is_an_error():
     except AttributeError:
         return
     raise AssertionError("it was taken")
+
+
+def test_every_counter_is_counted_somewhere():
+    sources = [path.read_text() for path in Path(portal.__file__).parent.rglob("*.py")]
+    counted = {name for text in sources for name in re.findall(r"metrics\.(\w+) \+= ", text)}
+    assert Metrics().as_dict().keys() == counted
+
+
+def test_gauges_are_looked_up():
+    figures = {"one": 1, "by_name": {"a": 2.5}, "unknown": None}
+    gauges = [Gauge(name, "Text.", lambda name=name: figures[name]) for name in figures]
+    assert look_up(gauges) == {"one": 1, "by_name": {"a": 2.5}}

@@ -35,10 +35,19 @@ from portal.config import (
     amp_address_to_text,
 )
 from portal.errors import ServiceError
+from portal.exposition import Exposition
+from portal.gauges import (
+    describe_browsers,
+    describe_connections,
+    describe_portal,
+    describe_process,
+    describe_server,
+    describe_sessions,
+)
 from portal.holding import Reason
 from portal.hub.hub import Hub, MakeProtocol
 from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
-from portal.metrics import Metrics
+from portal.metrics import Gauge, Metrics
 from portal.protocols.opening import OpeningProtocol
 from portal.protocols.telnet import TelnetProtocol
 from portal.protocols.websocket import WebSocketProtocol
@@ -70,7 +79,8 @@ class Portal:
     """One Portal with all of its parts; a service: `await nursery.start(portal.run)`.
 
     `open` opens the sockets and may be called before, to see errors without a nursery around
-    them. `stop` ends `run` in order, at any time and from any callback.
+    them. `stop` ends `run` in order, at any time and from any callback. `gauges` are what can be
+    looked up about it; whoever runs it may add some before.
     """
 
     def __init__(self, config: Config) -> None:
@@ -110,7 +120,10 @@ class Portal:
         self.telnet = TelnetProtocol(*parts)
         self.websocket = WebSocketProtocol(*parts)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
+        self.admission = Admission(config.limits)
+        self.gauges: list[Gauge] = []
         self.http = self._make_http() if config.http.enabled else None
+        self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
         self._stopping = trio.Event()
@@ -124,10 +137,23 @@ class Portal:
         pages = Pages(
             http,
             is_ready=lambda: self.sessionhandler.absence.state == "connected",
-            render_metrics=lambda _accept: (b"", "text/plain"),
+            render_metrics=Exposition(self.metrics, self.gauges).render,
         )
         application = measure_requests(pages.make_application(), self.metrics, pages.find_address)
         return HttpProtocol(http, self.metrics, self.opening, application)
+
+    def _make_gauges(self) -> list[Gauge]:
+        def config() -> Config:
+            return self.config
+
+        return [
+            *describe_portal(lambda: time.time() - self.sessionhandler.portal_start_time),
+            *describe_process(),
+            *describe_connections(config, self.hub, self.admission, self._listeners),
+            *describe_browsers(config, self.opening, self.http),
+            *describe_sessions(self.sessionhandler),
+            *describe_server(self.amp_server, self.supervisor),
+        ]
 
     # ---- where it is
 
@@ -167,9 +193,8 @@ class Portal:
             ]
             amp = self._open_amp()
             undo.pop_all()
-        admission = Admission(self.config.limits)
         self.player_listeners = [
-            Listener(self.hub, name, sockets, make, admission=admission)
+            Listener(self.hub, name, sockets, make, admission=self.admission)
             for name, sockets, make in opened
         ]
         self.amp_listener = Listener(

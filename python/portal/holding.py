@@ -72,6 +72,11 @@ class Holding:
         self._queues: dict[int, deque[Kept]] = {}
         self._sizes: dict[int, int] = {}
 
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of all that is kept, as `measure` estimates them."""
+        return sum(self._sizes.values())
+
     def keep(self, sessid: int, message: Mapping[str, Any], secret: bool) -> bool:
         """Keep a message behind all others of its session; False if there is no room for it."""
         queue = self._queues.get(sessid, ())

@@ -1,10 +1,15 @@
-"""What one Portal counts: plain integers, so that counting costs next to nothing.
+"""What one Portal counts, and what can be looked up about it.
 
-Each counter is a field with its help text. Objects that count receive the `Metrics` of their
-Portal as an argument and add to its fields; whoever shows them reads `as_dict` or the help texts.
+A counter is a field of `Metrics`, a plain integer with its help text, so that counting costs next
+to nothing. Objects that count receive the `Metrics` of their Portal as an argument and add to its
+fields; whoever shows them reads `as_dict` or the help texts. A `Gauge` costs nothing until somebody
+asks.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+
+Figure = float | Mapping[str, float]
 
 
 def counter(text: str) -> int:
@@ -24,6 +29,8 @@ class Metrics:
     accept_pauses: int = counter("Pauses in accepting, for want of descriptors and the like.")
     slow_readers_cut: int = counter("Peers cut because they read too slowly.")
     protocol_crashes: int = counter("Exceptions of protocol code that ended their connection.")
+    ticks: int = counter("Rounds of the hub, each serving all that was ready.")
+    ticks_cut: int = counter("Rounds of the hub that took too long and were cut short.")
     bytes_received: int = counter("Bytes read from every socket.")
     bytes_sent: int = counter("Bytes written to every socket.")
     # amp
@@ -78,3 +85,26 @@ class Metrics:
 def help_texts() -> dict[str, str]:
     """Give the help text of every counter by its name."""
     return {entry.name: entry.metadata["help"] for entry in fields(Metrics)}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure that is looked up when somebody asks: how much there is of what is bounded.
+
+    `read()` gives it, or with a `label` one figure for each of the label's values; None where it
+    cannot be known. It runs in the hub's thread, so it must be quick: a millisecond at most where
+    there are ten thousand sessions. `total` says that it only ever grows, as a counter does.
+    A name that begins with `process_` is one that Prometheus knows of every process.
+    """
+
+    name: str
+    help: str
+    read: Callable[[], Figure | None]
+    label: str = ""
+    total: bool = False
+
+
+def look_up(gauges: Iterable[Gauge]) -> dict[str, Figure]:
+    """Read every gauge; those that cannot be known are left out."""
+    found = ((gauge.name, gauge.read()) for gauge in gauges)
+    return {name: figure for name, figure in found if figure is not None}

@@ -57,8 +57,8 @@ class AmpServerLink:
     """The `ServerLink` of the sessionhandler, over whichever AMP link leads to the game.
 
     `send_msg` and `send_admin` send at once while fewer bytes are unanswered than the Server's
-    window allows, and keep the order otherwise. `admin` and `data` take what a Server sends.
-    `at_change` is called whenever a Server has synchronised or is gone.
+    window allows (`window_bytes`), and keep the order otherwise. `admin` and `data` take what a
+    Server sends. `at_change` is called whenever a Server has synchronised or is gone.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AmpServerLink:
         self.waiting: deque[Outgoing] = deque()
         self._uncertain: list[tuple[int, Message, bool]] = []
         self._not_begun: list[tuple[int, Message, bool]] = []
-        self._window_bytes = config.window_bytes
+        self.window_bytes = config.window_bytes
         self._operations = {
             Operation.SLOGIN: self._login,
             Operation.SDISCONN: self._disconnect,
@@ -130,7 +130,7 @@ class AmpServerLink:
     def _fits(self, link: Link, unanswered: int, payload: bytes) -> bool:
         """Whether the window takes a payload; one that is larger than it goes by itself."""
         return not unanswered or (
-            unanswered + len(payload) + BOX_OVERHEAD <= self._window_bytes
+            unanswered + len(payload) + BOX_OVERHEAD <= self.window_bytes
             and link.unanswered < self.config.window_messages
         )
 
@@ -248,7 +248,7 @@ class AmpServerLink:
         self.link = link
         self.info = info
         own = info.get("library") == "portal.game"
-        self._window_bytes = self.config.own_window_bytes if own else self.config.window_bytes
+        self.window_bytes = self.config.own_window_bytes if own else self.config.window_bytes
         link.connection.priority = True
         self._allow_payload(link)
         self.sessionhandler.begin_holding(Reason.RESTARTING, announce=False)

@@ -182,6 +182,14 @@ class Session:
         """Whether the player's typing is hidden now (a password): it is then never repeated."""
         return False
 
+    @property
+    def close_reason(self) -> str:
+        """Why its connection ended, for the log; "" where nobody gave a reason.
+
+        Never a player's words, nor the game's.
+        """
+        return ""
+
     def disconnect(self, reason: str = "") -> None:
         """Show the reason and end the connection.
 

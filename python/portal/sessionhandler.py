@@ -25,6 +25,7 @@ from portal.errors import ServerUnavailable, ServiceError
 from portal.holding import Reason
 from portal.messages import Message, normalise
 from portal.metrics import Metrics
+from portal.roster import Roster
 from portal.session import Session
 from portal.throttle import Throttle
 
@@ -33,6 +34,10 @@ log = structlog.get_logger(__name__)
 TOO_MANY_COMMANDS = "You are sending commands too fast; some were thrown away."
 TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away."
 DROPPED = "The game does not know this session any more."
+# What the log says of a session that was ended here: the words of a game may be a player's.
+BY_GAME = "the game ended it"
+BY_SYNC = "the game did not know it any more"
+BY_PORTAL = "the Portal stopped"
 
 __all__ = ["PortalSessionHandler", "ServerLink"]  # the link is looked for here
 
@@ -58,10 +63,10 @@ class PortalSessionHandler:
         self.now = now
         self.wall = wall
         self.portal_start_time = wall()
-        self.sessions: dict[int, Session] = {}
+        self.roster = Roster(metrics, wall)
+        self.sessions = self.roster.sessions
         self.delivery = Delivery(config, metrics, self.sessions, self._tell, self._show_state)
         self.absence = self.delivery.absence
-        self._next_sessid = 1
         self._synced_out = False  # the last Server gave us everything before it left
 
     @property
@@ -77,11 +82,7 @@ class PortalSessionHandler:
 
     def connect(self, session: Session) -> None:
         """Take a session in, give it its number and announce it to the Server."""
-        session.sessid = self._next_sessid
-        self._next_sessid += 1
-        session.conn_time = session.cmd_last = session.cmd_last_visible = self.wall()
-        self.sessions[session.sessid] = session
-        self.metrics.sessions_opened += 1
+        self.roster.enter(session)
         self._show_state(session, self.absence.state)
         if self.absence.away or self.link is None:
             self.delivery.tell_absence(session)
@@ -93,7 +94,7 @@ class PortalSessionHandler:
 
         While the Server is away the next one is told. A session that is not connected is ignored.
         """
-        if not self._holds(session):
+        if session not in self.roster:
             return
         if self.link is None:
             self.absence.changed.add(session.sessid)
@@ -105,7 +106,7 @@ class PortalSessionHandler:
 
         What was kept of it is forgotten. A session that is not (or no longer) held is ignored.
         """
-        if self._holds(session):
+        if session in self.roster:
             self._forget(session)
             self._send_end(session.sessid)
 
@@ -115,7 +116,7 @@ class PortalSessionHandler:
             self.link.send_admin(Operation.PDISCONNALL)
         self.delivery.tell_kept_in_vain()
         for session in list(self.sessions.values()):
-            self._end(session, reason)
+            self._end(session, reason, BY_PORTAL)
 
     # ---- messages
 
@@ -190,8 +191,8 @@ class PortalSessionHandler:
 
     def server_disconnect(self, session: Session, reason: str = "") -> None:
         """End a session because the game says so (SDISCONN): the reason is shown before."""
-        if self._holds(session):
-            self._end(session, reason)
+        if session in self.roster:
+            self._end(session, reason, BY_GAME)
             self._send_end(session.sessid)
 
     def server_disconnect_all(self, reason: str = "") -> None:
@@ -202,6 +203,7 @@ class PortalSessionHandler:
     def server_logged_in(self, session: Session, data: Mapping[str, Any]) -> None:
         """Take note that the game has logged a session in (SLOGIN), and call its `at_login`."""
         self._call(session, session.load_sync_data, data)
+        self.roster.note_login(session)
         self._call(session, session.at_login)
 
     def server_session_sync(
@@ -221,7 +223,7 @@ class PortalSessionHandler:
             self._synced_out = True
             for session in list(self.sessions.values()):
                 if session.acknowledged and session.sessid not in sessiondata:
-                    self._end(session, DROPPED)
+                    self._end(session, DROPPED, BY_SYNC)
 
     # ---- the Server comes and goes: the link calls these
 
@@ -327,9 +329,8 @@ class PortalSessionHandler:
         It holds what players typed: keep it as you would keep a password.
         """
         return {
-            "next_sessid": self._next_sessid,
+            **self.roster.get_state(),
             "portal_start_time": self.portal_start_time,
-            "sessions": [session.get_state() for session in self.sessions.values()],
             "delivery": self.delivery.get_state(),
             "synced_out": self._synced_out,
         }
@@ -341,34 +342,20 @@ class PortalSessionHandler:
 
         `make_session` makes each session on its connection, and gives it its state.
         """
-        self._next_sessid = state["next_sessid"]
+        self.roster.set_state(state, make_session, self.limits)
         self.portal_start_time = state["portal_start_time"]
-        self.sessions.clear()
-        for each in state["sessions"]:
-            session = make_session(each)
-            self.sessions[session.sessid] = session
-            if each["throttle"] is not None:
-                session.throttle = Throttle(self.limits)
-                session.throttle.set_state(each["throttle"])
-            if session.input_paused:
-                session.pause_input()
         self.delivery.set_state(state["delivery"])
         self._synced_out = state["synced_out"]
 
     # ---- parts of the above
 
-    def _holds(self, session: Session) -> bool:
-        return self.sessions.get(session.sessid) is session
+    def _forget(self, session: Session, why: str = "") -> None:
+        self.roster.leave(session, why)
+        self.delivery.forget(session.sessid)
 
-    def _forget(self, session: Session) -> None:
-        sessid = session.sessid
-        del self.sessions[sessid]
-        self.delivery.forget(sessid)
-        self.metrics.sessions_closed += 1
-
-    def _end(self, session: Session, reason: str) -> None:
+    def _end(self, session: Session, reason: str, why: str) -> None:
         # Forgotten first: the end of its connection then finds nothing more to tell.
-        self._forget(session)
+        self._forget(session, why)
         self._call(session, session.disconnect, reason)
 
     def _announce(self, link: ServerLink, session: Session) -> None:

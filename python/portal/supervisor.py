@@ -83,6 +83,7 @@ class Supervisor:
         self._process: trio.Process | None = None
         self._busy = False  # from before the process is started until it is reaped
         self._linked = False
+        self._linked_at = 0.0
         self._linked_pid: int | None = None
         self._ours = False  # whether the Server that is or was linked is a child of ours
         self._left = False  # whether it wrote everything down before its link was lost
@@ -107,6 +108,10 @@ class Supervisor:
     def child_pid(self) -> int | None:
         """The pid of the process that was started here, whoever is linked; None without one."""
         return None if self._process is None else self._process.pid
+
+    def connected_seconds(self) -> float | None:
+        """How long the Server that is connected has been; None without one."""
+        return trio.current_time() - self._linked_at if self._linked else None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start the Server if there is a command, and look after it until cancelled.
@@ -235,6 +240,7 @@ class Supervisor:
 
     def _link_up(self) -> None:
         self._linked = True
+        self._linked_at = trio.current_time()
         self._linked_pid = None
         self._synced_out = -math.inf  # its predecessor's
         self._ours = self._busy

@@ -14,6 +14,19 @@ from portal.hub.timers import SWEEP_ITEMS
 MIB = 1024 * 1024
 
 
+# ---- figures
+
+
+async def test_how_late_tasks_come_to_run(hub, connect, until, mock_clock):
+    assert hub.lag == 0.0
+    recorder, peer = connect(hub, at_data=lambda _: mock_clock.jump(2.0))
+    await trio.testing.wait_all_tasks_blocked()  # the sweep waits for its time
+    peer.send(b"a turn that takes two seconds")
+    await until(lambda: hub.lag > 0.0)
+    assert recorder.data
+    assert hub.lag == 2.0 - hub.config.sweep_seconds
+
+
 # ---- waking
 
 

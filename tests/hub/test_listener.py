@@ -322,7 +322,18 @@ async def test_a_refused_peer_is_told_why(listen, dial, metrics, until, limits, 
     await first.send_all(b"unharmed")
     assert await first.receive_some() == b"unharmed"
     await second.aclose()
-    await until(lambda: listener._lingering == 0)
+    await until(lambda: listener.lingering == 0)
+
+
+async def test_a_flood_of_refusals_does_not_fill_the_log(listen, dial, monkeypatch, until, metrics):
+    monkeypatch.setattr(module, "LOGGED_BURST", 2)
+    monkeypatch.setattr(module, "LOGGED_PER_SECOND", 1e-9)
+    listener, _ = await listen(connections=0)
+    with capture_logs() as logs:
+        for number in range(1, 5):
+            async with await dial(listener):
+                await until(lambda number=number: metrics.connections_refused == number)
+    assert [entry["refused"] for entry in logs if entry["event"] == "connection_refused"] == [1, 2]
 
 
 async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metrics, hub):
@@ -334,7 +345,7 @@ async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metr
     answers = [await read_to_end(stream) for stream in streams]
     assert sorted(answers) == [b"", *[FULL.encode() + b"\r\n"] * 2]
     await streams[answers.index(FULL.encode() + b"\r\n")].aclose()
-    await until(lambda: listener._lingering == 1)
+    await until(lambda: listener.lingering == 1)
 
 
 async def test_a_protocol_that_cannot_be_made(listen, dial, metrics, until):

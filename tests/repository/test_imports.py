@@ -10,6 +10,7 @@ import pytest
 # Below the hub nothing knows a task, a socket or a clock.
 PURE = {
     "delivery",
+    "roster",
     "session",
     "wire",
     "markup",

@@ -16,6 +16,7 @@ A protocol's exception ends its connection and never comes here.
 """
 
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
@@ -40,6 +41,9 @@ MakeProtocol = Callable[[Connection], ConnectionProtocol]
 
 SHUTTING_DOWN = "the hub is shutting down"
 
+# Sweeps that are looked back on for the lag: 15 seconds, as often as figures are usually asked for.
+LAG_SWEEPS = 60
+
 
 class Hub:
     """Every socket of a process, and the deadlines of what stands on them.
@@ -61,6 +65,7 @@ class Hub:
         self._unread = False  # the last tick was cut before the end of its events
         self._tick_time = 0.0  # when the tick that is underway began, 0 between ticks
         self._full = False  # the poller had as many events as it was asked for, so perhaps more
+        self._lags: deque[float] = deque(maxlen=LAG_SWEEPS)
 
     @property
     def connections(self) -> int:
@@ -71,6 +76,11 @@ class Hub:
     def unsent(self) -> int:
         """The bytes that the kernel would not take yet, on all connections together."""
         return self._agenda.slow_peers.total
+
+    @property
+    def lag(self) -> float:
+        """How many seconds late a task came to run at most, of late: see LAG_SWEEPS."""
+        return max(self._lags, default=0.0)
 
     def now(self) -> float:
         """Seconds on the clock of the hub's deadlines, which never goes back.
@@ -174,6 +184,7 @@ class Hub:
         self._tick_time = trio.current_time()
         received = self._read_priority()
         received += self._read()
+        self.metrics.ticks += 1
         self.metrics.bytes_received += received
         # While events of one poll are left no descriptor may become free: they would be taken for
         # those of the next socket that gets it.
@@ -207,6 +218,7 @@ class Hub:
                 received += connection.receive_event(event)
             if perf_counter() > end:
                 self._unread = True
+                self.metrics.ticks_cut += 1
                 return received
         self._unread = False
         return received
@@ -243,7 +255,9 @@ class Hub:
 
     async def _sweep(self) -> None:
         while True:
-            await trio.sleep(self.config.sweep_seconds)
+            due = trio.current_time() + self.config.sweep_seconds
+            await trio.sleep_until(due)
+            self._lags.append(trio.current_time() - due)
             while self._timers.sweep():
                 await trio.lowlevel.checkpoint()
 

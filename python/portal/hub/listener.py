@@ -33,6 +33,8 @@ TOO_FAST = "You are connecting too often. Please wait a little, then try again."
 
 # Connections that are kept for the line of refusal; more are closed without one.
 LINGERING = 256
+# Refusals that are logged, for each listener; those of a flood would fill the disk.
+LOGGED_PER_SECOND, LOGGED_BURST = 1.0, 20
 # After which a socket never accepts again. All else passes: a shortage of descriptors or memory, an
 # error of the network under a connection that waits (accept(2) names a dozen, and more may come).
 FINAL = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
@@ -117,7 +119,8 @@ class Listener:
 
     `make_protocol(connection)` makes the protocol of each; if it raises, that connection ends.
     A peer that `admission` turns away is sent `refusal`, or the reason as a line where that is
-    empty. `addresses` are those of the sockets, in their order, with real port numbers.
+    empty; `lingering` counts those who are being told. `addresses` are those of the sockets, in
+    their order, with real port numbers.
     The sockets must be bound and listening; the listener owns them.
     """
 
@@ -138,7 +141,8 @@ class Listener:
         self._make = make_protocol
         self._admission = admission
         self._refusal = refusal
-        self._lingering = 0
+        self.lingering = 0
+        self._logged = TokenBucket(LOGGED_PER_SECOND, LOGGED_BURST)
         self._scope = trio.CancelScope()
         for sock in sockets:
             sock.setblocking(False)
@@ -228,18 +232,22 @@ class Listener:
 
     def _refuse(self, sock: socket.socket, peer: tuple[Any, ...] | str, reason: str) -> None:
         self._hub.metrics.connections_refused += 1
-        if self._lingering >= LINGERING:
+        if self.lingering >= LINGERING:
             sock.close()
             return
-        log.warning("connection_refused", listener=self.name, peer=peer, reason=reason)
+        if self._logged.take(self._hub.now()):
+            refused = self._hub.metrics.connections_refused
+            log.warning(
+                "connection_refused", listener=self.name, peer=peer, reason=reason, refused=refused
+            )
         with suppress(OSError, ConnectionLost):
             connection = self._hub.add_socket(sock, _ignore, peer=peer, ended=self._end_refusal)
-            self._lingering += 1
+            self.lingering += 1
             connection.write(self._refusal or f"{reason}\r\n".encode())
             connection.close(reason)
 
     def _end_refusal(self, _connection: Connection) -> None:
-        self._lingering -= 1
+        self.lingering -= 1
 
 
 def open_tcp_sockets(hosts: Iterable[str], port: int, backlog: int) -> list[socket.socket]:

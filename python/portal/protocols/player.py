@@ -67,8 +67,16 @@ class PlayerSession(Session):
         self._stormy = False  # a storm of controls was logged
         self._told: float | None = None  # when the player was last told of a long line
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of every protocol
+    @property
+    def close_reason(self) -> str:
+        """Why the connection ended, for the log."""
+        return self.connection.close_reason
+
+    def connection_lost(self, error: Exception | None) -> None:
         """End the session, whatever ended the connection."""
+        if error is not None and not self.connection.close_reason:
+            # As the system says it: a reset is a program that ended, a timeout one that vanished.
+            self.connection.close_reason = getattr(error, "strerror", None) or str(error)
         self.protocol.forget(self)
         self.sessionhandler.disconnect(self)
 

@@ -171,18 +171,19 @@ class WebSocketSession(PlayerSession):
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent: messages go to the game, controls are answered here."""
         codec = self.codec
+        reason = ""
         events = codec.receive_data(data, self.admit)
         if codec.output and not codec.closing:
             self.connection.write(codec.data_to_send())  # pongs, before what messages bring
         for event in events:
             if not isinstance(event, str | bytes):
-                self._act_on(event)
+                reason = self._act_on(event) or reason
             elif not self._ended:
                 self._receive(event)
         if codec.output:
             self.connection.write(codec.data_to_send())
         if codec.closed:
-            self._end()
+            self._end(reason)
 
     def receive_eof(self) -> None:
         """Let a client go that ended its input without a word."""
@@ -337,8 +338,8 @@ class WebSocketSession(PlayerSession):
         log.warning("malformed_messages", sessid=self.sessid, address=self.address)
         self._close(POLICY_VIOLATION, TOO_MANY_ERRORS)
 
-    def _act_on(self, event: Event) -> None:
-        """Heed a control frame; the codec has answered it."""
+    def _act_on(self, event: Event) -> str:
+        """Heed a control frame, which the codec has answered; says why if it ends the session."""
         match event:
             case PongReceived():
                 self.protocol.pongs.cancel(self)
@@ -348,6 +349,8 @@ class WebSocketSession(PlayerSession):
             case ProtocolFailed(code, reason):
                 self.protocol.metrics.websocket_protocol_errors += 1
                 log.info("websocket_failed", sessid=self.sessid, code=code, reason=reason)
+                return "it broke the protocol"
+        return ""
 
     def _is_special(self) -> bool:
         """Whether the player wants texts in another way than most."""
