@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import structlog
 import trio
+import trio.testing
 
 from portal import local_link
 from portal.amp import stand_ins

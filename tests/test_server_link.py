@@ -483,7 +483,7 @@ def test_the_link_of_a_server_that_does_not_leave_is_closed():
     house.server.close()  # there is none
     link = house.connected()
     house.server.close()
-    assert link.closed
+    assert link.closed == "it did not leave in time"
     assert house.server.link is None
     assert house.supervisor.calls[-1] == ("lost",)
 

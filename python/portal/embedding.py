@@ -39,7 +39,6 @@ async def open_portal(
     """
     portal = Portal(config, amp=amp)
     raised: BaseException | None = None
-    alone: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             try:
@@ -48,14 +47,23 @@ async def open_portal(
                     await nursery.start(portal.play, game)
                 yield portal
             except BaseException as error:
+                if _is_cancelled(error):
+                    raise
+                # Past the nursery, which would put it into a group.
                 raised = error
-                raise
+                nursery.cancel_scope.cancel()
             finally:
                 portal.stop()
     except BaseExceptionGroup as group:
-        if group.exceptions != (raised,):
+        if raised is None:
             raise
-        alone = raised
-    # Not where the group is handled: it would become the context of what was raised.
-    if alone is not None:
-        raise alone
+        raise group.derive([raised, *group.exceptions]) from None
+    if raised is not None:
+        raise raised
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether there is a cancel in it, which is for some scope around the block to take."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(trio.Cancelled) is not None
+    return isinstance(error, trio.Cancelled)
