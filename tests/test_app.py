@@ -7,9 +7,10 @@ import stat
 
 import pytest
 import trio
+import trio.testing
 
 from portal import app
-from portal.amp.commands import AdminPortal2Server, AdminServer2Portal, Operation
+from portal.amp.commands import AdminPortal2Server, AdminServer2Portal, Operation, PortalQuery
 from portal.amp.link import Link
 from portal.app import Portal
 from portal.config import (
@@ -21,6 +22,7 @@ from portal.config import (
     WebSocketConfig,
 )
 from portal.errors import ConfigError, ServiceError
+from portal.game import GameServer
 from portal.holding import Reason
 from portal.lifecycle import State
 from portal.metrics import Metrics
@@ -267,3 +269,53 @@ def test_a_name_that_nobody_knows(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(ServiceError, match=r"telnet: .*: Name or service not known"):
         Portal(make_config(telnet=TelnetConfig(hosts=("nowhere.invalid",)))).open()
+
+
+# ---- a game of this process (more of it in test_embedding.py)
+
+
+async def test_without_amp_the_game_is_one_that_is_played(nursery):
+    portal = Portal(make_config(amp=AmpConfig(host="0.0.0.0")), amp=False)
+    info = await nursery.start(portal.run)
+    assert info["amp"] is None
+    assert "PORTAL_AMP" not in portal.environment.keys() - os.environ.keys()
+    game, ends = GameServer("test", amp=("127.0.0.1", 1)), []
+
+    async def play(*, task_status):
+        ends.append(await portal.play(game, task_status=task_status))
+
+    with trio.fail_after(PATIENCE):
+        await nursery.start(play)
+        assert portal.supervisor.state is State.CONNECTED
+        assert portal.supervisor.server_pid == os.getpid()
+        portal.stop()
+        await portal.stopped()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ends == ["shutdown"]
+        assert await portal.play(GameServer("late", amp=("127.0.0.1", 1))) == "shutdown"
+
+
+async def test_with_amp_the_command_line_reloads_the_game_of_this_process(running, nursery):
+    portal, info = await running()
+    ends = []
+
+    async def play(*, task_status=trio.TASK_STATUS_IGNORED):
+        game = GameServer("test", amp=("127.0.0.1", 1))
+        ends.append(await portal.play(game, task_status=task_status))
+        if ends == ["reload"]:
+            await play()
+
+    with trio.fail_after(PATIENCE):
+        await nursery.start(play)
+        connection = await portal.hub.connect_tcp(
+            *info["amp"],
+            lambda connection: Link(connection, AmpConfig(), Metrics(), responders={}, packed={}),
+        )
+        answer = await connection.protocol.call(PortalQuery, query="reload", arguments=b"")
+        assert b"CONNECTED" in answer["result"]
+    assert ends == ["reload"]
+
+
+def test_a_command_needs_the_port_that_its_game_dials():
+    with pytest.raises(ConfigError, match=r"server\.command"):
+        Portal(make_config(server=ServerConfig(command=("game",))), amp=False)

@@ -1,7 +1,6 @@
 """The way to the game: windows, orders, and the order of things when a Server comes or goes."""
 
 import pickle
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +15,7 @@ from portal.errors import (
 )
 from portal.holding import Reason
 from portal.metrics import Metrics
-from portal.server_link import BOX_OVERHEAD, AmpServerLink
+from portal.server_link import BOX_OVERHEAD, LinkedServer
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
 
@@ -31,7 +30,7 @@ class FakeLink:
         self.asks = []
         self.closed = ""
         self.max_payload = 0
-        self.connection = SimpleNamespace(priority=False)
+        self.preferred = False
 
     @property
     def unanswered(self):
@@ -49,8 +48,8 @@ class FakeLink:
         self.sent.append((command, *pickle.loads(payload)))
         self.asks.append((answered, context, len(payload)))
 
-    def send_packed(self, command, sessid, kwargs, *, answered=None, context=None):
-        self.send_payload(command, self.encode_packed(sessid, kwargs), answered, context)
+    def prefer(self):
+        self.preferred = True
 
     def answer(self, error=None):
         answered, context, _ = self.asks.pop(0)
@@ -128,7 +127,7 @@ class House:
         self.handler = PortalSessionHandler(config, Metrics(), now=lambda: 0.0, wall=lambda: 1.0)
         self.supervisor = FakeSupervisor()
         self.changes = 0
-        self.server = AmpServerLink(config.amp, self.handler, self.supervisor, self.changed)
+        self.server = LinkedServer(config.amp, self.handler, self.supervisor, self.changed)
 
     def changed(self):
         self.changes += 1
@@ -159,7 +158,7 @@ def test_psync_is_answered_with_the_sessions_a_server_has_acknowledged():
     assert first.operations == [Operation.PSYNC, Operation.PCONN]
     assert first.sent[0][2]["sessiondata"] == {}
     assert first.sent[0][2]["server_restart_mode"] == "shutdown"
-    assert first.connection.priority
+    assert first.preferred
     assert house.supervisor.calls == [("connected", 42)]
     first.answer_all()
     first.lose()
@@ -484,7 +483,7 @@ def test_the_link_of_a_server_that_does_not_leave_is_closed():
     house.server.close()  # there is none
     link = house.connected()
     house.server.close()
-    assert link.closed
+    assert link.closed == "it did not leave in time"
     assert house.server.link is None
     assert house.supervisor.calls[-1] == ("lost",)
 

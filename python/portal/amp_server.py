@@ -32,7 +32,7 @@ from portal.errors import RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.server_link import AmpServerLink
+from portal.server_link import LinkedServer
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
 
@@ -65,7 +65,7 @@ class AmpServer:
         self.config = config
         self.metrics = metrics
         self.supervisor = supervisor
-        self.server = AmpServerLink(config.amp, sessionhandler, supervisor, self._tell_launcher)
+        self.server = LinkedServer(config.amp, sessionhandler, supervisor, self._tell_launcher)
         self.queries = dict(queries or {})
         self.functions = dict(functions or {})
         self.addresses = addresses

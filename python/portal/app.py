@@ -1,7 +1,8 @@
 """The one place where a Portal is put together, started in order and stopped in order.
 
-`Portal` is one Portal: build it from a `Config`, and `run` it in a nursery of your own program.
-It touches nothing of the process around it; a whole process that is a Portal is `portal.process`.
+`Portal` is one Portal: build it from a `Config`, and `run` it in a nursery of your own program, or
+have `portal.embedding` do so. It touches nothing of the process around it; a whole process that is
+a Portal is `portal.process`.
 
 Start:  sockets are opened (a port in use fails here), hub, AMP, supervisor, listeners.
 Stop:   players are told, their listeners are closed, the Server is told to leave and waited
@@ -34,7 +35,7 @@ from portal.config import (
     WebSocketConfig,
     amp_address_to_text,
 )
-from portal.errors import ServiceError
+from portal.errors import ConfigError, ServiceError
 from portal.exposition import Exposition
 from portal.gauges import (
     describe_browsers,
@@ -56,6 +57,7 @@ from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from portal.game import GameServer
     from portal.protocols.http import HttpProtocol
 
 log = structlog.get_logger(__name__)
@@ -70,6 +72,7 @@ AMP_LIMITS = LimitsConfig(
     connection_burst=1000,
 )
 GOODBYE = "The game is shutting down."
+NO_PORT = "the game that it starts dials in at the AMP port, and this Portal has none"
 
 Info = dict[str, Any]
 PlayerPort = TelnetConfig | WebSocketConfig | HttpConfig
@@ -80,12 +83,20 @@ class Portal:
 
     `open` opens the sockets and may be called before, to see errors without a nursery around
     them. `stop` ends `run` in order, at any time and from any callback. `gauges` are what can be
-    looked up about it; whoever runs it may add some before.
+    looked up about it; whoever runs it may add some before. With `amp` off there is no port for
+    games and the command line: the game is one that `play` is given.
+
+    Raises ConfigError for an AMP port that would be open to everybody, and for a command to start
+    a game that could not dial in.
     """
 
-    def __init__(self, config: Config) -> None:
-        check_address(config.amp)
+    def __init__(self, config: Config, *, amp: bool = True) -> None:
+        if amp:
+            check_address(config.amp)
+        elif config.server.command:
+            raise ConfigError("settings", "server.command", NO_PORT)
         self.config = config
+        self.amp = amp
         self.metrics = Metrics()
         self.hub = Hub(config.hub, self.metrics)
         self.sessionhandler = PortalSessionHandler(
@@ -127,6 +138,7 @@ class Portal:
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
         self._stopping = trio.Event()
+        self._stopped = trio.Event()
 
     def _make_http(self) -> "HttpProtocol":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""
@@ -160,7 +172,7 @@ class Portal:
     def addresses(self) -> Info:
         """Where it listens: `telnet`, `websocket` and `http` as [[host, port]], and `amp`.
 
-        `amp` is [host, port] or a path.
+        `amp` is [host, port] or a path, and None where there is no such port.
         """
         amp = [] if self.amp_listener is None else self.amp_listener.addresses
         found: Info = {"telnet": [], "websocket": [], "http": [], "amp": amp[0] if amp else None}
@@ -191,16 +203,17 @@ class Portal:
                 (name, self._open_players(name, section, undo), make)
                 for name, section, make in self._ways_in()
             ]
-            amp = self._open_amp()
+            amp = self._open_amp() if self.amp else []
             undo.pop_all()
         self.player_listeners = [
             Listener(self.hub, name, sockets, make, admission=self.admission)
             for name, sockets, make in opened
         ]
-        self.amp_listener = Listener(
-            self.hub, "amp", amp, self.amp_server.make_protocol, admission=Admission(AMP_LIMITS)
-        )
-        self._tell_environment()
+        if amp:
+            self.amp_listener = Listener(
+                self.hub, "amp", amp, self.amp_server.make_protocol, admission=Admission(AMP_LIMITS)
+            )
+            self._tell_environment()
 
     def _ways_in(self) -> Iterator[tuple[str, PlayerPort, MakeProtocol]]:
         """Name the ports for players: each with its settings and what makes its protocols."""
@@ -238,7 +251,7 @@ class Portal:
         Cancelled, it drops everything within about two seconds; `stop` is the orderly way.
         Raises what `open` does, unless that was called before.
         """
-        if self.amp_listener is None:
+        if not self.player_listeners:
             self.open()
         try:
             async with trio.open_nursery() as below:
@@ -259,7 +272,32 @@ class Portal:
         finally:
             for listener in self._listeners():
                 listener.close()
+            self.amp_server.server.close("the Portal has ended")
+            self._stopping.set()
+            self._stopped.set()
             log.info("portal_stopped")
+
+    async def play(
+        self, game: "GameServer", *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> str:
+        """Let a game of this process serve the players, until it leaves; input is kept between two.
+
+        Started when the game has the sessions. It leaves by `game.stop()`, by an order (`reload`,
+        `shutdown`), for another game, and with the Portal. Returns what it was ordered to leave
+        for ("reload", "reset", "shutdown"), "" if it was not. Nothing is begun at a Portal that
+        stops or has stopped: that is "shutdown". Cancelling and raising are those of
+        `GameServer.serve`.
+        """
+        if self.stopping:
+            task_status.started()
+            await trio.lowlevel.checkpoint()
+            return "shutdown"
+        # What has its game elsewhere is spared the game's side.
+        from portal.local_link import LocalLink  # noqa: PLC0415
+
+        link = LocalLink(self.amp_server.server, game)
+        await game.serve_by(link.connect, task_status=task_status)
+        return link.departure
 
     def stop(self) -> None:
         """Begin to stop: players are told at once. `run` returns when it is done, within 15 s."""
@@ -272,6 +310,10 @@ class Portal:
     def stopping(self) -> bool:
         """Whether it was told to stop."""
         return self._stopping.is_set()
+
+    async def stopped(self) -> None:
+        """Wait until it has stopped, by whatever."""
+        await self._stopped.wait()
 
     async def _stop_in_order(self) -> None:
         # Told to stop and cancelled in one moment: the supervisor has ended already.

@@ -13,7 +13,7 @@ Two Servers are never served at once: a second PSYNC from another connection rep
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -25,8 +25,7 @@ from portal.amp.commands import (
     Operation,
     PackedCommand,
 )
-from portal.amp.link import Link
-from portal.amp.payload import dumps
+from portal.amp.link import Answered
 from portal.config import AmpConfig
 from portal.errors import ConnectionLost, RemoteAMPError, RemoteProtocolError, ServerUnavailable
 from portal.holding import Reason
@@ -45,7 +44,7 @@ RESTART_MODES: Mapping[str, str] = {
     Operation.PSHUTD: "shutdown",
 }
 
-Outgoing = tuple[type[PackedCommand], bytes, Callable[[Any, Exception | None], None], Any]
+Outgoing = tuple[type[PackedCommand], Any, Answered, Any]
 
 NOT_INTRODUCED = "introduce yourself by PSYNC first"
 
@@ -53,8 +52,47 @@ NOT_INTRODUCED = "introduce yourself by PSYNC first"
 BOX_OVERHEAD = 128
 
 
-class AmpServerLink:
-    """The `ServerLink` of the sessionhandler, over whichever AMP link leads to the game.
+class GameLink(Protocol):
+    """A link that leads to a game: `portal.amp.link.Link`, or `portal.local_link.LocalLink`.
+
+    What is sent is answered once, by `answered(context, error)` as `portal.amp.link` has it. A link
+    that ends has every answer that is left given, and calls `LinkedServer.lost`.
+    """
+
+    name: str
+    max_payload: int
+    unanswered_bytes: int
+
+    @property
+    def unanswered(self) -> int:
+        """How many messages have not been answered."""
+        ...
+
+    def encode_packed(self, sessid: int | list[int], kwargs: Mapping[str, Any], /) -> Any:
+        """Make the payload for `send_payload`, whose length counts against the window."""
+        ...
+
+    def send_payload(
+        self,
+        command: type[PackedCommand],
+        payload: Any,
+        answered: Answered | None = None,
+        context: object = None,
+    ) -> None:
+        """Send a payload."""
+        ...
+
+    def prefer(self) -> None:
+        """Be served before everything else from now on."""
+        ...
+
+    def close(self, reason: str = "") -> None:
+        """End the link, after what was sent."""
+        ...
+
+
+class LinkedServer:
+    """The `ServerLink` of the sessionhandler, over whichever link leads to the game.
 
     `send_msg` and `send_admin` send at once while fewer bytes are unanswered than the Server's
     window allows (`window_bytes`), and keep the order otherwise. `admin` and `data` take what a
@@ -72,7 +110,7 @@ class AmpServerLink:
         self.sessionhandler = sessionhandler
         self.supervisor = supervisor
         self.at_change = at_change
-        self.link: Link | None = None
+        self.link: GameLink | None = None
         self.info: dict[str, Any] = {}
         self.waiting: deque[Outgoing] = deque()
         self._uncertain: list[tuple[int, Message, bool]] = []
@@ -95,39 +133,40 @@ class AmpServerLink:
         `secret` is kept with it until then: a text that must not be repeated to anybody.
         """
         sessid = session.sessid
-        payload = dumps(sessid, message)
-        self._send(MsgPortal2Server, payload, self._message_answered, (sessid, message, secret))
+        context = (sessid, message, secret)
+        self._send(MsgPortal2Server, sessid, message, self._message_answered, context)
 
     def send_admin(self, operation: str, sessid: int = 0, **kwargs: Any) -> None:
         """Send one operation about a session, in order with its messages."""
         if self.link is not None:
             self._allow_payload(self.link)
         kwargs["operation"] = operation
-        payload = dumps(sessid, kwargs)
-        self._send(AdminPortal2Server, payload, self._admin_answered, (operation, sessid))
+        self._send(AdminPortal2Server, sessid, kwargs, self._admin_answered, (operation, sessid))
 
     def _send(
         self,
         command: type[PackedCommand],
-        payload: bytes,
-        answered: Callable[[Any, Exception | None], None],
+        sessid: int,
+        kwargs: dict[str, Any],
+        answered: Answered,
         context: Any,
     ) -> None:
         link = self.link
         if link is None:
             raise ServerUnavailable("no Server is connected")
+        payload = link.encode_packed(sessid, kwargs)
         unanswered = link.unanswered_bytes
         if self.waiting or (unanswered and not self._fits(link, unanswered, payload)):
             self.waiting.append((command, payload, answered, context))
         else:
             link.send_payload(command, payload, answered, context)
 
-    def _allow_payload(self, link: Link) -> None:
+    def _allow_payload(self, link: GameLink) -> None:
         """Let a sync of everybody through: refusing it would log them out."""
         each = self.config.payload_bytes_per_session
         link.max_payload = self.config.payload_bytes + each * len(self.sessionhandler.sessions)
 
-    def _fits(self, link: Link, unanswered: int, payload: bytes) -> bool:
+    def _fits(self, link: GameLink, unanswered: int, payload: Any) -> bool:
         """Whether the window takes a payload; one that is larger than it goes by itself."""
         return not unanswered or (
             unanswered + len(payload) + BOX_OVERHEAD <= self.window_bytes
@@ -194,9 +233,17 @@ class AmpServerLink:
         self._keep_waiting()
         sent = Operation.SSHUTD if operation == Operation.PSHUTD else operation
         kwargs = {"operation": sent, "server_restart_mode": RESTART_MODES[operation]}
-        link.send_packed(
-            AdminPortal2Server, 0, kwargs, answered=self._admin_answered, context=(sent, 0)
-        )
+        self._tell(link, kwargs, self._admin_answered, (sent, 0))
+
+    @staticmethod
+    def _tell(
+        link: GameLink,
+        kwargs: dict[str, Any],
+        answered: Answered | None = None,
+        context: object = None,
+    ) -> None:
+        """Send an operation about everybody, past what waits for the window."""
+        link.send_payload(AdminPortal2Server, link.encode_packed(0, kwargs), answered, context)
 
     def _keep_waiting(self) -> None:
         """Keep what was never sent, ahead of all that comes later; none of it is in doubt."""
@@ -205,7 +252,7 @@ class AmpServerLink:
             if command is MsgPortal2Server:
                 self.sessionhandler.keep(*context)
 
-    def lost(self, link: Link) -> None:
+    def lost(self, link: GameLink) -> None:
         """Take notice that a link has ended or is closing, after all of its asks have failed."""
         if link is not self.link:
             return
@@ -220,10 +267,10 @@ class AmpServerLink:
         self.supervisor.link_lost()
         self.at_change()
 
-    def close(self) -> None:
+    def close(self, reason: str = "it did not leave in time") -> None:
         """Close the link of a Server that does not leave; it may dial in again."""
         if self.link is not None:
-            self.link.close("it did not leave in time")
+            self.link.close(reason)
 
     def _keep_not_begun(self) -> None:
         """Keep what was given back: in its order, in front of what came after it."""
@@ -235,7 +282,7 @@ class AmpServerLink:
         uncertain, self._uncertain = self._uncertain, []
         self.sessionhandler.server_lost(uncertain)
 
-    def _synchronise(self, link: Link, kwargs: dict[str, Any]) -> None:
+    def _synchronise(self, link: GameLink, kwargs: dict[str, Any]) -> None:
         """Make the link of a Server that introduced itself the one, and hand it the sessions."""
         info = kwargs.get("info_dict") or {}
         pid = kwargs.get("spid")
@@ -249,7 +296,7 @@ class AmpServerLink:
         self.info = info
         own = info.get("library") == "portal.game"
         self.window_bytes = self.config.own_window_bytes if own else self.config.window_bytes
-        link.connection.priority = True
+        link.prefer()
         self._allow_payload(link)
         self.sessionhandler.begin_holding(Reason.RESTARTING, announce=False)
         answer = {
@@ -259,24 +306,18 @@ class AmpServerLink:
             "portal_start_time": self.sessionhandler.portal_start_time,
             "portal_info": {"library": "portal", "version": __version__},
         }
-        link.send_packed(
-            AdminPortal2Server,
-            0,
-            answer,
-            answered=self._synchronised,
-            context=(link, pid),
-        )
+        self._tell(link, answer, self._synchronised, (link, pid))
 
-    def _dismiss(self, old: Link) -> None:
+    def _dismiss(self, old: GameLink) -> None:
         """Let an older Server go for good: one that only lost its link would dial in again.
 
         Closing its link brings `lost` with it: what it has not answered is uncertain from now on.
         """
         kwargs = {"operation": Operation.SSHUTD, "server_restart_mode": "shutdown"}
-        old.send_packed(AdminPortal2Server, 0, kwargs)
+        self._tell(old, kwargs)
         old.close("another Server took over")
 
-    def _synchronised(self, context: tuple[Link, int | None], error: Exception | None) -> None:
+    def _synchronised(self, context: tuple[GameLink, int | None], error: Exception | None) -> None:
         link, pid = context
         if link is not self.link or isinstance(error, ConnectionLost):
             return
@@ -290,7 +331,7 @@ class AmpServerLink:
 
     # ---- from the Server
 
-    def data(self, link: Link, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
+    def data(self, link: GameLink, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
         """Deliver a message of the game to one session or to several.
 
         Raises ServerUnavailable for a link that is not the Server's.
@@ -299,7 +340,7 @@ class AmpServerLink:
             raise ServerUnavailable(NOT_INTRODUCED)
         self.sessionhandler.data_out_to(sessid, kwargs)
 
-    def admin(self, link: Link, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
+    def admin(self, link: GameLink, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
         """Do an operation of the game.
 
         Raises RemoteProtocolError for one that is not known, and ServerUnavailable for any but

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal._native import OBJECTS, PLAIN, REJECT, scan_pickle
-from portal.amp import payload
+from portal.amp import payload, stand_ins
 from portal.errors import LocalProtocolError, RemoteProtocolError
 
 MESSAGES = [
@@ -135,3 +135,15 @@ def test_values_with_classes():
 def test_a_value_that_cannot_be_pickled():
     with pytest.raises(LocalProtocolError):
         payload.dump_value(lambda: None)
+
+
+def test_a_copy_is_what_the_other_side_would_get(monkeypatch):
+    value = {"a": [1, (2, {3})], 4: b"5", "class": len}
+    copied = payload.copy_value(value)
+    assert copied == value | {"class": "<builtins.len>"}
+    assert copied["a"] is not value["a"]
+    with pytest.raises(LocalProtocolError, match="cannot be pickled"):
+        payload.copy_value(lambda: None)
+    monkeypatch.setattr(stand_ins, "MAX_CLASSES", 0)
+    with pytest.raises(LocalProtocolError, match="cannot be sent: TooManyObjects"):
+        payload.copy_value(len)

@@ -16,7 +16,7 @@ from portal.amp.commands import Operation
 from portal.config import AMP_ADDRESS_VARIABLE, AMP_SECRET_VARIABLE, AmpConfig
 from portal.errors import LocalProtocolError, ServerUnavailable
 from portal.game import GameServer
-from portal.game.server import DRAIN_SECONDS
+from portal.game.server import DRAIN_SECONDS, SYNC_SECONDS
 
 EXAMPLE = Path(__file__).parents[2] / "examples/twelve_lines.py"
 
@@ -326,6 +326,36 @@ async def test_without_at_start_there_is_no_game(portal, game):
     with pytest.raises(ZeroDivisionError):
         await game.serve()
     assert portal.links == []
+
+
+async def test_it_serves_by_another_link(side):
+    game = GameServer("test", amp=("127.0.0.1", 1), version="1.0")
+    given = []
+
+    class Client:
+        leaving = False
+
+        async def leave(self, seconds):
+            await trio.lowlevel.checkpoint()
+            given.append((self.leaving, seconds))
+            return True
+
+    async def connect(nursery, info):
+        await trio.lowlevel.checkpoint()
+        given.append(info)
+        game.sessions.portal = side.portal
+        nursery.start_soon(trio.sleep_forever)
+        game.stop()
+        return Client()
+
+    with trio.fail_after(20):
+        await game.serve_by(connect)
+    assert given[0]["servername"] == "test"
+    assert given[0]["version"] == "1.0"
+    assert given[0]["library"] == "portal.game"
+    assert given[1] == (True, SYNC_SECONDS)
+    with pytest.raises(LocalProtocolError, match="once"):
+        await game.serve_by(connect)
 
 
 async def test_it_serves_once(autojump_clock, nursery, portal, game, deadline):

@@ -90,6 +90,39 @@ def test_the_end_of_all(side, events):
     ]
 
 
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_hook_may_end_those_whose_turn_comes(side, make_session_data, sync):
+    ended = []
+
+    def leave_together(session, reason):
+        ended.append(session.sessid)
+        for other in side.handler:
+            other.disconnect("together")
+
+    side.hooks.add("at_disconnect", leave_together)
+    for sessid in (1, 2, 3):
+        side.connect(sessid)
+    if sync:
+        side.handler.portal_sessions_sync({})
+    else:
+        side.handler.portal_disconnect_all()
+    assert sorted(ended) == [1, 2, 3]
+    assert len(side.handler) == 0
+
+
+def test_a_hook_may_end_those_who_come_back_behind_it(side, make_session_data):
+    back = []
+
+    def resume(session):
+        back.append(session.sessid)
+        if session.sessid == 1:
+            side.handler.get(2).disconnect("the newer one takes over")
+
+    side.hooks.add("at_sync", resume)
+    side.handler.portal_sessions_sync({each: make_session_data(each) for each in (1, 2, 3)})
+    assert back == [1, 3]
+
+
 def test_the_first_synchronisation_brings_sessions_back(side, events, make_session_data):
     seen = []
     side.hooks.add("at_sync", lambda session: seen.append(len(side.handler)))

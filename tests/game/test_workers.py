@@ -1,5 +1,7 @@
 """Order within a session, no waiting between sessions, and an answer for every message."""
 
+import gc
+import inspect
 from functools import partial
 
 import pytest
@@ -300,6 +302,23 @@ async def test_parked_workers_end_with_run(side, autojump_clock):
         await settle()
         nursery.cancel_scope.cancel()
     assert side.answered() == ["a"]
+
+
+async def test_parked_workers_keep_no_session(running_side):
+    async def text(session, **_):
+        await trio.lowlevel.checkpoint()
+
+    running_side.functions.add("text", text)
+    session = running_side.connect()
+    running_side.receive(1, "a", text=[])
+    await settle()
+    running_side.handler.portal_disconnect(session)
+    others = [each for each in gc.get_referrers(session) if not inspect.isframe(each)]
+    assert others == []
+    running_side.connect(2)
+    running_side.receive(2, "b", text=[])
+    await settle()
+    assert running_side.answered() == ["a", "b"]
 
 
 async def test_draining_without_run_ends_as_well(side, autojump_clock):

@@ -154,6 +154,10 @@ class Link:
     def max_payload(self, size: int) -> None:
         self._decoder.max_payload = size
 
+    def prefer(self) -> None:
+        """Have it served first in every tick: everybody waits for the game."""
+        self.connection.priority = True
+
     def respond(self, command: type[Command], responder: Responder) -> None:
         """Answer one more command from now on, for responders that need the link itself.
 
@@ -188,10 +192,7 @@ class Link:
         """
         self.send_payload(command, dumps(sessid, kwargs), answered, context)
 
-    @staticmethod
-    def encode_packed(sessid: int | list[int], kwargs: Mapping[str, Any]) -> bytes:
-        """Pickle a packed message for `send_payload`."""
-        return dumps(sessid, kwargs)
+    encode_packed = staticmethod(dumps)  # makes the payload for `send_payload`
 
     def send_payload(
         self,

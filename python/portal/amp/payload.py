@@ -87,6 +87,17 @@ def load_value(data: bytes) -> Any:
     return _load(data, verdict)
 
 
+def copy_value(value: object) -> Any:
+    """Copy any value as if it had been sent: what comes out is plain, and shares nothing with it.
+
+    Raises LocalProtocolError when it cannot be sent.
+    """
+    try:
+        return load_value(dump_value(value))
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(f"the value cannot be sent: {error}") from error
+
+
 def _load(data: bytes, verdict: int) -> Any:
     if verdict not in (PLAIN, OBJECTS):
         raise RemoteProtocolError("Rejected", "the payload was not unpickled")

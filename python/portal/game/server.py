@@ -9,8 +9,8 @@ The next process of the game finds its sessions at the Portal again.
 
 import signal
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar, overload
 
 import structlog
 import trio
@@ -36,6 +36,8 @@ from portal.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
+# What a Portal is told of every game on this library.
+LIBRARY = {"library": "portal.game", "library_version": __version__}
 # The only connection of this hub is the Portal's, and to be cut from it costs everybody's lines.
 HUB_CONFIG = HubConfig(unsent_soft_bytes=32 * MIB, unsent_hard_bytes=128 * MIB)
 # Together well below the 10 seconds that an order leaves a Server before SIGTERM. When the Portal
@@ -43,6 +45,23 @@ HUB_CONFIG = HubConfig(unsent_soft_bytes=32 * MIB, unsent_hard_bytes=128 * MIB)
 DRAIN_SECONDS = 5.0
 SYNC_SECONDS = 2.0
 
+
+class Client(Protocol):
+    """What has the link to the Portal: over AMP, or in the Portal's own process."""
+
+    leaving: bool
+    """Set when the game begins to leave: no other link is made from then on."""
+
+    async def leave(self, seconds: float) -> bool:
+        """Write every session down at the Portal, and close the link.
+
+        Each of the two takes at most so many seconds. Returns whether the Portal has confirmed it.
+        """
+        ...
+
+
+# Makes the link; it is given what the Portal is told of the game, and a nursery for its tasks.
+Connect = Callable[[trio.Nursery, Mapping[str, Any]], Awaitable[Client]]
 HookT = TypeVar("HookT", bound=Hook)
 InputFunctionT = TypeVar("InputFunctionT", bound=InputFunction)
 
@@ -221,13 +240,25 @@ class GameServer:
         sessions had not saved is lost.
         Raises what an `at_start` raises, and LocalProtocolError when it served before.
         """
+        await self.serve_by(self._dial, task_status=task_status)
+
+    async def serve_by(
+        self, connect: Connect, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve over a link that `connect(nursery, info)` makes; otherwise as `serve`.
+
+        `Portal.play` has one for a game in the process of its Portal. The link hands what comes
+        from the Portal to `sessions`.
+        """
         if self._served:
             raise LocalProtocolError("a GameServer serves once")
         self._served = True
         self._hooks.start()
         try:
             async with trio.open_nursery() as nursery:
-                client = await self._begin(nursery)
+                await nursery.start(self._workers.run)
+                info = {"servername": self.name, "version": self.version, **LIBRARY}
+                client = await connect(nursery, info)
                 nursery.start_soon(self._report_start, task_status)
                 await self._leaving.wait()
                 await self._leave(client)
@@ -235,18 +266,16 @@ class GameServer:
         finally:
             self._stop_hooks()
 
-    async def _begin(self, nursery: trio.Nursery) -> AmpClient:
+    async def _dial(self, nursery: trio.Nursery, info: Mapping[str, Any]) -> AmpClient:
         hub = Hub(HUB_CONFIG, self.metrics)
         await nursery.start(hub.run)
-        await nursery.start(self._workers.run)
-        info = {"servername": self.name, "version": self.version, "library": "portal.game"}
         client = AmpClient(
             self.amp,
             self.config,
             self.metrics,
             hub=hub,
             sessionhandler=self.sessions,
-            info=info | {"library_version": __version__},
+            info=info,
         )
         await nursery.start(client.run)
         return client
@@ -255,7 +284,7 @@ class GameServer:
         await self._synchronised.wait()
         task_status.started()
 
-    async def _leave(self, client: AmpClient) -> None:
+    async def _leave(self, client: Client) -> None:
         client.leaving = True
         self.sessions.begin_leaving()
         await self._workers.drain(DRAIN_SECONDS)

@@ -247,7 +247,8 @@ class ServerSessionHandler:
         another = self.portal_start_time not in (None, portal_start_time)
         self.portal_start_time = portal_start_time
         for session in self:
-            if another or session.sessid not in sessiondata:
+            # Hooks may have ended one that is still to come.
+            if session.connected and (another or session.sessid not in sessiondata):
                 self._drop(session, GONE)
         kept = self.all()
         for sessid, data in sessiondata.items():
@@ -259,7 +260,7 @@ class ServerSessionHandler:
         if self.portal is not None and kept:
             self.portal.send_admin(Operation.SSYNC, sessiondata=_writable(kept), clean=False)
         for session in self:
-            if session not in kept:
+            if session.connected and session not in kept:
                 self.hooks.call("at_sync", session)
 
     def portal_disconnect(self, session: ServerSession) -> None:
@@ -269,7 +270,8 @@ class ServerSessionHandler:
     def portal_disconnect_all(self) -> None:
         """End every session: the Portal ends."""
         for session in self:
-            self._drop(session, PORTAL_ENDED)
+            if session.connected:
+                self._drop(session, PORTAL_ENDED)
 
     # ---- the operations
 

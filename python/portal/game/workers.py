@@ -206,6 +206,7 @@ class Workers:
             self._parked.remove(worker)
             return trio.lowlevel.Abort.SUCCEEDED
 
+        del worker.session  # one that has ended shall not be kept by this
         worker.task = trio.lowlevel.current_task()
         self._parked.append(worker)
         await trio.lowlevel.wait_task_rescheduled(abort)

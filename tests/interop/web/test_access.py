@@ -150,11 +150,11 @@ def fits(page):
 
 def small_targets(page):
     targets = page.locator("button:visible, textarea:visible, label:visible, #password:visible")
-    sizes = [(target.evaluate("e => e.outerHTML"), target.bounding_box()) for target in targets.all()]
-    assert len(sizes) >= 4
-    return [
-        (html, box) for html, box in sizes if min(box["width"], box["height"]) < TOUCH - 0.1
+    sizes = [
+        (target.evaluate("e => e.outerHTML"), target.bounding_box()) for target in targets.all()
     ]
+    assert len(sizes) >= 4
+    return [(html, box) for html, box in sizes if min(box["width"], box["height"]) < TOUCH - 0.1]
 
 
 def test_a_phone_needs_no_scrolling_sideways_and_no_small_fingers(phone, stub, wait_for_text):
@@ -278,8 +278,9 @@ def test_everything_has_a_name(page, stub):
     expect(page.get_by_role("textbox", name="Command")).to_have_accessible_description("HP 10 >")
     for role in ("button", "textbox", "dialog", "radio", "checkbox"):
         for element in page.get_by_role(role, include_hidden=True).all():
-            name = element.evaluate("e => (e.ariaLabel ?? '') + (e.labels?.[0]?.innerText ?? '')"
-                                    " + e.textContent")
+            name = element.evaluate(
+                "e => (e.ariaLabel ?? '') + (e.labels?.[0]?.innerText ?? '') + e.textContent"
+            )
             assert name.strip() or not element.is_visible(), element
     assert page.evaluate("document.documentElement.lang") == "en"
 
@@ -307,10 +308,13 @@ def test_what_is_to_be_read_can_be_read(open_page, stub, theme, wait_for_text):
         assert contrast(color_of(text), color_of(text, "backgroundColor")) >= READABLE, text
     for raised in [page.get_by_role("button", name="Send"), page.locator(".error")]:
         assert contrast(color_of(raised), color_of(raised, "backgroundColor")) >= READABLE
-    assert contrast(
-        page.locator(".error").evaluate("e => getComputedStyle(e, '::before').color"),
-        color_of(page.locator(".error"), "backgroundColor"),
-    ) >= READABLE
+    assert (
+        contrast(
+            page.locator(".error").evaluate("e => getComputedStyle(e, '::before').color"),
+            color_of(page.locator(".error"), "backgroundColor"),
+        )
+        >= READABLE
+    )
     stub.down = True
     stub.cut()
     expect(page.get_by_role("button", name="Reconnect now")).to_be_visible()
@@ -353,8 +357,10 @@ def test_the_size_of_letters_is_remembered_and_bounded(page):
 
 def test_who_wants_no_motion_gets_none(open_page, stub):
     page = open_page(stub.url, reduced_motion="reduce")
-    moving = "[...document.querySelectorAll('*')].map(e => getComputedStyle(e))" \
+    moving = (
+        "[...document.querySelectorAll('*')].map(e => getComputedStyle(e))"
         ".filter(s => parseFloat(s.transitionDuration) || s.animationName !== 'none').length"
+    )
     assert page.evaluate(moving) == 0
 
 
