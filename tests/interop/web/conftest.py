@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import portal
 import pytest
 import trio
 import trio_websocket
 from wsproto.events import CloseConnection
+
+import portal
 
 WEB = Path(portal.__file__).parent / "web"
 SUBPROTOCOL = "v1.evennia.com"
