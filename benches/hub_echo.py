@@ -55,21 +55,22 @@ class Echo:
         pass
 
 
-def tell(port):
+def tell(name, port):
     # As a Portal does after its start: what is there by now is not garbage.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    print(json.dumps({"port": port}), flush=True)
+    print(json.dumps({name: port}), flush=True)
 
 
-async def serve_hub():
+async def serve_hub(make_protocol=Echo, name="port"):
+    """Serves on a hub; `name` is that of the port in what it prints."""
     hub = Hub(HubConfig(), Metrics())
     sockets = open_tcp_sockets(["127.0.0.1"], 0, BACKLOG)
-    listener = Listener(hub, "echo", sockets, Echo, admission=Admission(EVERYBODY))
+    listener = Listener(hub, "echo", sockets, make_protocol, admission=Admission(EVERYBODY))
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         ((_, port),) = await nursery.start(listener.run)
-        tell(port)
+        tell(name, port)
 
 
 async def echo(stream):
@@ -81,7 +82,7 @@ async def echo(stream):
 
 async def serve_trio():
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=BACKLOG)
-    tell(listeners[0].socket.getsockname()[1])
+    tell("port", listeners[0].socket.getsockname()[1])
     await trio.serve_listeners(echo, listeners)
 
 

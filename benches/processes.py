@@ -78,36 +78,47 @@ def running(command, core):
 
 
 @contextlib.contextmanager
-def relay(script):
-    """A Portal or a peer of it, with a stub Server behind it: (child, its telnet port)."""
-    measured, loading = cores()
-    with running([sys.executable, HERE / script], measured) as child:
-        ports = child.read()
-        with running([LOAD, "stub", "--port", ports["amp_port"]], loading) as stub:
-            stub.read()
-            yield child, ports["telnet_port"]
+def server(script, *arguments):
+    """One of the bench's programs: (child, its ports by name)."""
+    with running([sys.executable, HERE / script, *arguments], cores()[0]) as child:
+        yield child, child.read()
 
 
 @contextlib.contextmanager
-def floor(source):
-    """An echo server in C, compiled for the length of a block: (child, its telnet port)."""
+def relay(script, *arguments):
+    """A Portal or a peer of it, with a stub Server behind it: (child, its ports by name)."""
+    with (
+        server(script, *arguments) as (child, ports),
+        loading("stub", ports["amp_port"]) as stub,
+    ):
+        stub.read()
+        yield child, ports
+
+
+@contextlib.contextmanager
+def floor(source, *arguments):
+    """An echo server in C, compiled for the length of a block: (child, its ports by name)."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "floor")
         subprocess.run(["cc", "-O2", "-o", program, HERE / source], check=True)
-        with running([program], cores()[0]) as child:
-            yield child, child.read()["telnet_port"]
+        with running([program, *arguments], cores()[0]) as child:
+            yield child, child.read()
+
+
+def loading(command, port, **options):
+    """A run of the load generator, for the length of a block: a context manager."""
+    arguments = [LOAD, command, "--port", port]
+    for name, value in options.items():
+        arguments += [f"--{name.replace('_', '-')}", value]
+    return running(arguments, cores()[1])
 
 
 def load(command, port, **options):
     """One run of the load generator: its figures."""
-    arguments = [LOAD, command, "--port", port]
-    for name, value in options.items():
-        arguments += [f"--{name}", value]
-    with running(arguments, cores()[1]) as child:
+    with loading(command, port, **options) as child:
         return child.read()
 
 
-def idle(port, clients):
+def idle(port, clients, protocol="telnet"):
     """So many idle players, for the length of a block: a context manager."""
-    command = [LOAD, "idle", "--port", port, "--clients", clients]
-    return running(command, cores()[1])
+    return loading("idle", port, clients=clients, protocol=protocol)

@@ -1,6 +1,6 @@
 """Where the time of a loaded Portal goes: py-spy's samples, added up by function.
 
-py-spy is no dependency: without it (`.venv/bin/pip install py-spy`) the page says that there is none.
+`make bench` installs py-spy; without it the page says that there is none.
 """
 
 import collections
@@ -26,16 +26,15 @@ def _tool():
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
-def sample(child, port):
+def sample(child, port, protocol="telnet"):
     """Shares of the time by function under 500 players, [] without py-spy."""
     tool = _tool()
     if tool is None:
         return []
-    _measured, loading = processes.cores()
+    options = {"clients": 500, "seconds": SECONDS + 2, "protocol": protocol, "form": "inputfunc"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stacks"
-        command = [processes.LOAD, "talk", "--port", port, "--clients", 500]
-        with processes.running([*command, "--seconds", SECONDS + 2], loading) as load:
+        with processes.loading("talk", port, **options) as load:
             subprocess.run(
                 [tool, "record", "--pid", str(child.pid), "--output", str(path), *SAMPLING],
                 check=True,

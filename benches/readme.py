@@ -11,9 +11,11 @@ TEXT = """\
 
 {table}
 
-A round trip is a line of 60 bytes from a telnet player through the Portal over AMP to a stub Server that answers at once, and back; each player sends the next line when the echo has come. CPU is the run time of the whole Portal process for each of them, in microseconds, with the process on one core and the load on the other. *Twisted* is a relay that does what a Portal on Twisted has to do for each message at the least, *C echo* one `recv` and one `send` for each line and no Server at all: what the kernel takes. They took turns in one run; medians. Whole messages of 60 bytes are written {written:.0f} and read {read:.0f} times as fast as by Twisted.
+A round trip is a message of 60 bytes from a player through the Portal over AMP to a stub Server that answers at once, and back; each player sends the next one when the echo has come. CPU is the run time of the whole Portal process for each of them, in microseconds, with the process on one core and the load on the other. *Twisted* is a relay that does what a Portal on Twisted has to do for each message at the least, *C echo* one `recv` and one `send` for each message and no Server at all: what the kernel takes. They took turns in one run; medians. Whole messages of 60 bytes are written {written:.0f} and read {read:.0f} times as fast as by Twisted.
 
-Method, aims and all figures: [the Portal](benches/results/portal.md), [the hub](benches/results/hub.md), [the codecs](benches/results/codec.md)."""
+The edge alone, an echo on websocket for 500 clients, CPU of each in microseconds: {edge}.
+
+Method, aims and all figures: [the Portal](benches/results/portal.md), [with browsers](benches/results/websocket.md), [the edge](benches/results/edge.md), [the hub](benches/results/hub.md), [the codecs](benches/results/codec.md)."""
 
 
 def _row(name, unit, sides, figure):
@@ -21,32 +23,52 @@ def _row(name, unit, sides, figure):
     return [f"{name}, {unit}" if unit else name, *cells]
 
 
+def _cpu(side):
+    return side["cpu_us_each"]
+
+
+def _each_at_1000(side):
+    return side["bytes_each_at_1000"] / 1024
+
+
+def _ways_in(latest):
+    """The rows that telnet and websocket have in common."""
+    for protocol, name in (("telnet", "portal"), ("websocket", "websocket")):
+        figures = latest[name]
+        memory, coming = figures["memory"], figures["connects"]
+        for players, sides in figures["round_trips"].items():
+            yield _row(f"{protocol}: CPU of a round trip, players: {players}", "us", sides, _cpu)
+        calm = figures["calm"]
+        words = f"{protocol}: p50, 50 players, 500 messages a second"
+        yield _row(words, "us", calm, lambda side: side["p50_us"])
+        yield _row("p99 of the same", "us", calm, lambda side: side["p99_us"])
+        words = f"{protocol}: CPU of a text to one of 1000"
+        yield _row(words, "us", latest["websocket"]["fanout"][protocol]["one"], _cpu)
+        words = f"{protocol}: connections a second"
+        yield _row(words, "", coming, lambda side: side["connects"] / side["seconds"])
+        yield _row(f"{protocol}: an idle connection, at 1000", "KB", memory, _each_at_1000)
+
+
 def section(latest):
     """The text between the two marks."""
-    portal, amp = latest["portal"], latest["codec"]["amp"]
-    trips, calm = portal["round_trips"], portal["calm"]
-    memory, coming = portal["memory"], portal["connects"]
+    amp = latest["codec"]["amp"]
     rows = [
-        _row(f"CPU of a round trip, players: {n}", "us", sides, lambda side: side["cpu_us_each"])
-        for n, sides in trips.items()
-    ]
-    rows += [
-        _row("p50, 50 players, 500 lines a second", "us", calm, lambda side: side["p50_us"]),
-        _row("p99 of the same", "us", calm, lambda side: side["p99_us"]),
-        _row("connections a second", "", coming, lambda side: side["connects"] / side["seconds"]),
+        *_ways_in(latest),
+        _row("without players", "MiB", latest["portal"]["memory"], lambda side: side["base_mib"]),
         _row(
-            "an idle connection, at 1000",
-            "KB",
-            memory,
-            lambda side: side["bytes_each_at_1000"] / 1024,
+            "with HTTP and websocket",
+            "MiB",
+            latest["websocket"]["memory"],
+            lambda side: side["base_mib"],
         ),
-        _row("without players", "MiB", memory, lambda side: side["base_mib"]),
     ]
+    echoes = latest["edge"]["echo"]["500"]
     return TEXT.format(
-        machine=portal["machine"],
+        machine=latest["websocket"]["machine"],
         table=table(["", *SIDES], [[number(cell) for cell in row] for row in rows]),
         written=amp["message written, 60 B"]["over_twisted"],
         read=amp["message read, 60 B"]["over_twisted"],
+        edge=", ".join(f"{side} {number(_cpu(figures))}" for side, figures in echoes.items()),
     )
 
 

@@ -13,18 +13,26 @@ import time
 from pathlib import Path
 
 import codecs_bench
+import edge_bench
 import hub_bench
 import portal_load
 import readme
 import results
+import websocket_load
 
-SECTIONS = {"codec": codecs_bench, "hub": hub_bench, "portal": portal_load}
+SECTIONS = {
+    "codec": codecs_bench,
+    "hub": hub_bench,
+    "edge": edge_bench,
+    "portal": portal_load,
+    "websocket": websocket_load,
+}
 README = Path(__file__).parents[1] / "README.md"
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description="Measures Portal and writes benches/results.")
-    parser.add_argument("--quick", action="store_true", help="two minutes instead of ten")
+    parser.add_argument("--quick", action="store_true", help="four minutes instead of fifteen")
     parser.add_argument("--only", choices=SECTIONS, help="one section; the others' figures stay")
     return parser.parse_args(arguments)
 

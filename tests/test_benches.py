@@ -1,8 +1,10 @@
 """The benches' own machinery, and a short run of each program that they measure."""
 
+import contextlib
 import importlib
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -101,23 +103,133 @@ def test_a_child_that_says_nothing_is_an_error(processes):
 
 @pytest.mark.parametrize("script", ["portal_process.py", "peers/twisted_relay.py"])
 def test_what_is_measured_starts_and_greets(processes, script):
-    command = [sys.executable, BENCHES / script]
-    with processes.running(command, processes.cores()[0]) as child:
-        ports = child.read()
+    with processes.server(script) as (_child, ports):
+        assert ports.keys() == {"telnet_port", "amp_port"}
         with socket.create_connection(("127.0.0.1", ports["telnet_port"]), 10) as player:
             assert player.recv(1)
         with socket.create_connection(("127.0.0.1", ports["amp_port"]), 10):
             pass
 
 
+def test_a_portal_with_browsers_serves_pages_and_websockets(processes):
+    http_get = importlib.import_module("http_get")
+    with processes.server("portal_process.py", "browsers") as (_child, ports):
+        with open_websocket(ports["websocket_port"]):
+            pass
+        assert http_get.get(ports["http_port"], "/healthz") > 0
+        with pytest.raises(RuntimeError, match="404"):
+            http_get.get(ports["http_port"], "/no-such-page")
+        with http_get.asking(ports["http_port"], "/", 0.05) as child:
+            figures = child.read()
+    assert figures["count"] > 1
+    assert figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
+
+
 def test_the_floor_echoes(processes):
     with (
-        processes.floor("peers/epoll_echo.c") as (_child, port),
-        socket.create_connection(("127.0.0.1", port), 10) as player,
+        processes.floor("peers/epoll_echo.c") as (_child, ports),
+        socket.create_connection(("127.0.0.1", ports["telnet_port"]), 10) as player,
     ):
         assert player.recv(100) == b"Welcome.\r\n"
         player.sendall(b"a line")
         assert player.recv(100) == b"a line"
+
+
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: bG9hZCBnZW5lcmF0b3IhIQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@contextlib.contextmanager
+def open_websocket(port):
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(REQUEST)
+        assert client.recv(4096).startswith(b"HTTP/1.1 101 ")
+        yield client
+
+
+def echo_a_frame(port):
+    mask = b"\x01\x02\x03\x04"
+    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(b"a text"))
+    with open_websocket(port) as client:
+        for _ in range(2):
+            client.sendall(b"\x81\x86" + mask + masked)
+            assert client.recv(100) == b"\x81\x06a text"
+
+
+def test_the_floor_echoes_frames(processes):
+    with processes.floor("peers/epoll_echo.c", "websocket") as (_child, ports):
+        echo_a_frame(ports["websocket_port"])
+
+
+@pytest.mark.parametrize(
+    ("script", "library"),
+    [
+        ("websocket_echo.py", "wsproto"),
+        ("peers/websocket_trio.py", "trio_websocket"),
+        ("peers/websocket_asyncio.py", "websockets"),
+        ("peers/websocket_picows.py", "picows"),
+        ("peers/websocket_twisted.py", "autobahn"),
+    ],
+)
+def test_websocket_servers_echo(processes, script, library):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} comes with `make bench`")
+    with processes.server(script) as (_child, ports):
+        echo_a_frame(ports["websocket_port"])
+
+
+def test_the_relay_takes_websockets(processes):
+    if importlib.util.find_spec("autobahn") is None:
+        pytest.skip("autobahn comes with `make bench`")
+    with (
+        processes.server("peers/twisted_relay.py", "websocket") as (_child, ports),
+        open_websocket(ports["websocket_port"]),
+    ):
+        assert ports.keys() == {"websocket_port", "amp_port"}
+
+
+@pytest.fixture
+def load(processes):
+    """The load generator, built for the test as `cargo test` builds it."""
+    root = BENCHES.parent
+    subprocess.run(["cargo", "build", "--quiet", "--package", "load"], cwd=root, check=True)
+    processes.LOAD = root / "target/debug/load"
+    return processes
+
+
+@pytest.mark.parametrize("protocol", ["telnet", "websocket"])
+def test_the_load_talks_to_a_portal(load, protocol):
+    with load.relay("portal_process.py", "browsers") as (child, ports):
+        port = ports[f"{protocol}_port"]
+        run = {"protocol": protocol, "clients": 3, "seconds": 0.2, "pid": child.pid}
+        talk = load.load("talk", port, warmup=0, form="inputfunc", **run)
+        assert talk["messages"] > 3
+        assert talk["cpu_us_each"] > 0
+        assert load.load("connect", port, **run)["connects"] > 3
+        with load.idle(port, 3, protocol) as crowd:
+            assert crowd.read() == {"open": 3}
+
+
+@pytest.mark.parametrize("boxes", ["one", "each"])
+def test_the_load_sends_to_everybody(load, boxes):
+    fanout = importlib.import_module("fanout")
+    with load.server(*fanout.PORTAL) as (child, ports):
+        figures = load.load(
+            "fanout",
+            ports["websocket_port"],
+            amp_port=ports["amp_port"],
+            protocol="websocket",
+            boxes=boxes,
+            clients=5,
+            size=fanout.SIZE,
+            seconds=0.1,
+            warmup=0,
+            pid=child.pid,
+        )
+    assert figures["messages"] >= 5
+    assert figures["messages"] % 5 == 0
 
 
 @pytest.fixture

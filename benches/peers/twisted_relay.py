@@ -5,12 +5,14 @@ with a pickled and zlib-compressed payload, and what the Server sends back is un
 to its player. That is the transport work of Evennia's Portal for each message, written from the
 facts of the wire; markup, throttles and hooks, which the real one runs as well, are left out.
 
-    python twisted_relay.py    prints {"telnet_port": ..., "amp_port": ...} and serves until killed
+    python twisted_relay.py              prints {"telnet_port": ..., "amp_port": ...} and serves
+    python twisted_relay.py websocket    {"websocket_port": ...} in place of telnet, on autobahn
 """
 
 import itertools
 import json
 import pickle
+import sys
 import zlib
 
 from twisted.conch.telnet import StatefulTelnetProtocol, TelnetTransport
@@ -86,28 +88,24 @@ class AmpServer(amp.AMP):
     @MsgServer2Portal.responder
     def receive_message(self, packed_data):
         sessid, kwargs = pickle.loads(packed_data)
-        session = self.factory.portal.sessions.get(sessid)
-        if session is not None:
-            session.data_out(**kwargs)
+        for each in sessid if isinstance(sessid, list) else (sessid,):
+            session = self.factory.portal.sessions.get(each)
+            if session is not None:
+                session.data_out(**kwargs)
         return {}
 
 
 class TelnetSession(StatefulTelnetProtocol):
-    """One player."""
+    """A player on telnet."""
 
     sessid = 0
 
     def connectionMade(self):
-        portal = self.factory.portal
-        self.sessid = next(portal.numbers)
-        portal.sessions[self.sessid] = self
         self.transport.write(b"Welcome.\n")
-        portal.send(AdminPortal2Server, self.sessid, {"operation": PCONN, "sessiondata": {}})
+        self.factory.portal.connect(self, "telnet")
 
     def connectionLost(self, reason):
-        portal = self.factory.portal
-        portal.sessions.pop(self.sessid, None)
-        portal.send(AdminPortal2Server, self.sessid, {"operation": PDISCONN})
+        self.factory.portal.disconnect(self)
 
     def lineReceived(self, line):
         text = line.decode("utf-8", "replace")
@@ -120,6 +118,54 @@ class TelnetSession(StatefulTelnetProtocol):
                 self.transport.write(args[0].encode("utf-8", "replace") + b"\n")
 
 
+def make_websockets(relay):
+    """Autobahn's factory of players; the library is here only where it is asked for."""
+    from autobahn.twisted.websocket import (  # noqa: PLC0415
+        WebSocketServerFactory,
+        WebSocketServerProtocol,
+    )
+
+    class WebSocketSession(WebSocketServerProtocol):
+        """A player on websocket."""
+
+        sessid = 0
+
+        def onOpen(self):
+            relay.connect(self, "websocket")
+
+        def onClose(self, wasClean, code, reason):  # noqa: N803 - autobahn's names
+            relay.disconnect(self)
+
+        def onMessage(self, payload, isBinary):  # noqa: N803
+            name, args, kwargs = json.loads(payload.decode())
+            message = {name: [args, {"options": {}, **kwargs}]}
+            relay.send(MsgPortal2Server, self.sessid, message)
+
+        def data_out(self, **kwargs):
+            for name, (args, options) in kwargs.items():
+                options.pop("options", None)
+                self.sendMessage(json.dumps([name, args, options]).encode())
+
+    factory = WebSocketServerFactory()
+    factory.protocol = WebSocketSession
+    return factory
+
+
+def make_telnets(relay):
+    """The factory of players on telnet."""
+    factory = ServerFactory()
+    factory.portal = relay
+    factory.noisy = False
+
+    def make_session():
+        session = TelnetSession()
+        session.factory = factory
+        return session
+
+    factory.protocol = lambda: TelnetTransport(make_session)
+    return factory
+
+
 class Relay:
     """What both ends share."""
 
@@ -128,6 +174,16 @@ class Relay:
         self.sessions = {}
         self.numbers = itertools.count(1)
 
+    def connect(self, session, protocol_key):
+        session.sessid = next(self.numbers)
+        self.sessions[session.sessid] = session
+        data = {"protocol_key": protocol_key}
+        self.send(AdminPortal2Server, session.sessid, {"operation": PCONN, "sessiondata": data})
+
+    def disconnect(self, session):
+        self.sessions.pop(session.sessid, None)
+        self.send(AdminPortal2Server, session.sessid, {"operation": PDISCONN})
+
     def send(self, command, sessid, kwargs):
         if self.server is not None:
             self.server.send(command, sessid, kwargs)
@@ -135,20 +191,14 @@ class Relay:
 
 def main():
     relay = Relay()
-    telnet = ServerFactory()
-    telnet.protocol = lambda: TelnetTransport(make_session)
-
-    def make_session():
-        session = TelnetSession()
-        session.factory = telnet
-        return session
-
+    protocol = "websocket" if "websocket" in sys.argv[1:] else "telnet"
+    factory = make_websockets(relay) if protocol == "websocket" else make_telnets(relay)
     link = Factory.forProtocol(AmpServer)
-    telnet.portal = link.portal = relay
-    telnet.noisy = link.noisy = False
-    players = reactor.listenTCP(0, telnet, backlog=4096, interface="127.0.0.1")
+    link.portal = relay
+    link.noisy = False
+    players = reactor.listenTCP(0, factory, backlog=4096, interface="127.0.0.1")
     servers = reactor.listenTCP(0, link, interface="127.0.0.1")
-    ports = {"telnet_port": players.getHost().port, "amp_port": servers.getHost().port}
+    ports = {f"{protocol}_port": players.getHost().port, "amp_port": servers.getHost().port}
     print(json.dumps(ports), flush=True)
     reactor.run()
 

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use crate::options::Options;
+use crate::options::{Options, Protocol};
 use crate::player::Player;
 use crate::report::{Delays, Stretch};
 use crate::server::Server;
 
 const LINK: Token = Token(usize::MAX);
-/// Players who answer no option are heard of after two seconds; then a session is settled.
+/// Telnet players who answer no option are heard of after two seconds; then a session is settled.
 const SETTLE: Duration = Duration::from_millis(2500);
 /// How long the slowest of everybody is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,30 +49,37 @@ impl<'a> Crowd<'a> {
         let poll = Poll::new()?;
         let link = SocketAddr::new(options.target.ip(), options.amp_port);
         let server = Server::dial(link, &poll, LINK)?;
-        let mut players = Vec::with_capacity(options.clients);
-        for number in 0..options.clients {
-            players.push(Player::enter(options, &poll, number)?);
-        }
         let mut crowd = Self {
             options,
             poll,
             events: Events::with_capacity(1024),
-            players,
+            players: Vec::with_capacity(options.clients),
             server,
             delays: Delays::default(),
             buffer: vec![0; 64 * 1024],
             round: 0,
         };
-        crowd.settle()?;
+        crowd.wait("take the Server", |crowd, _| crowd.server.is_known())?;
+        for number in 0..options.clients {
+            let player = Player::enter(options, &crowd.poll, number)?;
+            crowd.players.push(player);
+        }
+        let least = match options.protocol {
+            Protocol::Telnet => SETTLE,
+            Protocol::Websocket => Duration::ZERO,
+        };
+        crowd.wait("tell of every player", |crowd, waited| {
+            waited >= least && crowd.server.sessions() == crowd.players.len()
+        })?;
         Ok(crowd)
     }
 
-    /// Waits until the Server knows of everybody and nobody has more to tell it.
-    fn settle(&mut self) -> io::Result<()> {
+    /// Serves everybody until it is `done`, which is told how long that has taken.
+    fn wait(&mut self, what: &str, done: impl Fn(&Self, Duration) -> bool) -> io::Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < SETTLE || self.server.sessions() < self.players.len() {
+        while !done(self, begun.elapsed()) {
             if begun.elapsed() > PATIENCE {
-                return Err(io::Error::other("the Portal did not tell of every player"));
+                return Err(io::Error::other(format!("the Portal did not {what}")));
             }
             self.turn(b"nothing yet")?;
         }

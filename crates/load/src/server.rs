@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process;
 
 use ampcodec::BoxError;
-use ampcodec::boxes::{Decoder, RawBox};
+use ampcodec::boxes::Decoder;
 use ampcodec::message::{ASK, Encoder, Header, Incoming, Router, Unpacker, put_answer};
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
@@ -38,6 +38,11 @@ impl Server {
         };
         server.flush()?;
         Ok(server)
+    }
+
+    /// Whether the Portal has taken it for its Server: sessions that begin now are told of.
+    pub fn is_known(&self) -> bool {
+        self.game.known
     }
 
     /// How many sessions the Portal has told of.
@@ -89,6 +94,7 @@ struct Game {
     unpacker: Unpacker,
     encoder: Encoder,
     asked: u64,
+    known: bool,
     sessids: BTreeSet<u32>,
     out: Vec<u8>,
 }
@@ -101,6 +107,7 @@ impl Game {
             unpacker: Unpacker::default(),
             encoder: Encoder::default(),
             asked: 0,
+            known: false,
             sessids: BTreeSet::new(),
             out: Vec::new(),
         };
@@ -124,8 +131,14 @@ impl Game {
             if let Some(ask) = raw.get(ASK) {
                 put_answer(&mut self.out, ask)?;
             }
-            let told = announced(&self.router, &mut self.unpacker, raw);
-            self.sessids.extend(told);
+            match self.router.route(raw) {
+                Incoming::Answer(_) => self.known = true,
+                Incoming::Packed(_) => {
+                    let (payload, _) = self.unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes);
+                    self.sessids.extend(pickle::announced(payload));
+                }
+                Incoming::Other => {}
+            }
         }
         Ok(())
     }
@@ -141,15 +154,6 @@ impl Game {
         }
         Ok(())
     }
-}
-
-/// The session that a box tells of, if it does.
-fn announced(router: &Router, unpacker: &mut Unpacker, raw: RawBox<'_>) -> Option<u32> {
-    let Incoming::Packed(_) = router.route(raw) else {
-        return None;
-    };
-    let (payload, _) = unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes);
-    pickle::announced(payload)
 }
 
 #[cfg(test)]
@@ -200,6 +204,11 @@ mod tests {
     fn sessions_are_learned_and_sent_to() {
         let mut game = Game::new().expect("short names");
         assert_eq!(sent(&mut game), [(b"other".to_vec(), Vec::new())]);
+        assert!(!game.known);
+        let mut stream = Vec::new();
+        put_answer(&mut stream, b"1").expect("a small box");
+        game.receive(&stream).expect("sound boxes");
+        assert!(game.known);
         let stream = [told(7, 10), told(9, 11), told(7, 12)].concat();
         let (first, second) = stream.split_at(40);
         game.receive(first).expect("sound boxes");
