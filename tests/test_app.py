@@ -192,7 +192,7 @@ async def test_a_server_that_does_not_reload_may_dial_in_again(running):
         async with trio.open_nursery() as reloading:
             reloading.start_soon(portal.supervisor.reload)
             while portal.supervisor.state is not State.DOWN:
-                await portal.supervisor._changed.wait()
+                await portal.supervisor.changed.wait()
             assert portal.sessionhandler.link is None
             await dial_as_disobedient_server(portal)
     assert portal.supervisor.state is State.CONNECTED

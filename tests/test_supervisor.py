@@ -127,7 +127,7 @@ settled = trio.testing.wait_all_tasks_blocked
 
 async def until(supervisor, state):
     while supervisor.state is not state:
-        await supervisor._changed.wait()
+        await supervisor.changed.wait()
 
 
 # ---- starting

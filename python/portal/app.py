@@ -164,7 +164,7 @@ class Portal:
             *describe_connections(config, self.hub, self.admission, self._listeners),
             *describe_browsers(config, self.opening, self.http),
             *describe_sessions(self.sessionhandler),
-            *describe_server(self.amp_server, self.supervisor),
+            *describe_server(self.amp_server, self.supervisor, self.hub.now),
         ]
 
     # ---- where it is

@@ -157,12 +157,17 @@ def describe_sessions(sessionhandler: "PortalSessionHandler") -> list[Gauge]:
     ]
 
 
-def describe_server(amp_server: "AmpServer", supervisor: "Supervisor") -> list[Gauge]:
-    """Make the gauges of the Server and of the way to it."""
+def describe_server(
+    amp_server: "AmpServer", supervisor: "Supervisor", now: Callable[[], float]
+) -> list[Gauge]:
+    """Make the gauges of the Server and of the way to it; `now` is trio's clock."""
     server = amp_server.server
 
     def by_state() -> Mapping[str, float]:
         return {state.value: float(state is supervisor.state) for state in State}
+
+    def connected() -> float | None:
+        return None if supervisor.connected_at is None else now() - supervisor.connected_at
 
     return [
         Gauge(
@@ -171,7 +176,7 @@ def describe_server(amp_server: "AmpServer", supervisor: "Supervisor") -> list[G
         Gauge(
             "server_connected_seconds",
             "Since when the Server is connected; none without one.",
-            supervisor.connected_seconds,
+            connected,
         ),
         Gauge("amp_links", "Links at the AMP port.", lambda: len(amp_server.links)),
         Gauge(

@@ -21,6 +21,8 @@ from portal.app import Info, Portal
 from portal.config import NOTE_NAME, Config
 from portal.errors import ServerUnavailable, ServiceError
 from portal.logs import LogFile
+from portal.metrics import Gauge
+from portal.systemd import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -34,19 +36,34 @@ def run_process(config: Config, ready: Callable[[Info], None]) -> int:
 
     `ready(info)` is called once: when a Server is connected or, without a command to start one,
     when the Portal listens. SIGTERM and SIGINT stop it in order (0); a second one drops everything
-    (1). SIGHUP opens the log file anew and SIGUSR1 reloads the game.
+    (1). SIGHUP opens the log file anew and SIGUSR1 reloads the game. A systemd that started it is
+    told how it is.
     Raises ConfigError, and ServiceError for an address that cannot be had.
     """
     log_file = logs.configure(config.log.level, path=config.log.path, json=config.log.json)
-    with contextlib.closing(log_file):
+    notifier = Notifier.from_environment(os.environ)
+    with contextlib.closing(log_file), contextlib.closing(notifier):
         raise_descriptor_limit()
         portal = Portal(config)
+        portal.gauges.append(
+            Gauge(
+                "log_lines_lost",
+                "Lines that the log did not take.",
+                lambda: log_file.lost,
+                total=True,
+            )
+        )
         portal.open()
         with noted(config.directory, portal.info()):
             try:
                 # A KeyboardInterrupt inside a tick of the hub would pass every crash barrier.
                 return trio.run(
-                    _serve, portal, ready, log_file, restrict_keyboard_interrupt_to_checkpoints=True
+                    _serve,
+                    portal,
+                    ready,
+                    log_file,
+                    notifier,
+                    restrict_keyboard_interrupt_to_checkpoints=True,
                 )
             except Exception:
                 log.critical("portal_crashed", exc_info=True)
@@ -66,15 +83,20 @@ def calm_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLD)
 
 
-async def _serve(portal: Portal, ready: Callable[[Info], None], log_file: LogFile) -> int:
+async def _serve(
+    portal: Portal, ready: Callable[[Info], None], log_file: LogFile, notifier: Notifier
+) -> int:
     at_once = trio.CancelScope()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
     with trio.open_signal_receiver(*numbers) as signals, at_once:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, portal, log_file, nursery, at_once)
+            nursery.start_soon(_obey, signals, portal, log_file, notifier, nursery, at_once)
             async with trio.open_nursery() as serving:
                 await serving.start(portal.run)
                 calm_collector()
+                notifier.ready(_describe(portal))
+                nursery.start_soon(notifier.run)
+                nursery.start_soon(_tell_changes, portal, notifier)
                 nursery.start_soon(_tell_ready, portal, ready)
             nursery.cancel_scope.cancel()
     return 1 if at_once.cancelled_caught else 0
@@ -86,17 +108,34 @@ async def _tell_ready(portal: Portal, ready: Callable[[Info], None]) -> None:
     ready(portal.info())
 
 
+def _describe(portal: Portal) -> str:
+    return f"Listening; the game is {portal.supervisor.state.value}."
+
+
+async def _tell_changes(portal: Portal, notifier: Notifier) -> None:
+    told = _describe(portal)
+    while not portal.stopping:
+        if (now := _describe(portal)) != told:
+            notifier.status(now)
+            told = now
+        await portal.supervisor.changed.wait()
+    notifier.stopping()
+
+
 async def _obey(
     signals: AsyncIterator[int],
     portal: Portal,
     log_file: LogFile,
+    notifier: Notifier,
     nursery: trio.Nursery,
     at_once: trio.CancelScope,
 ) -> None:
     async for number in signals:
         log.info("signal_received", signal=signal.Signals(number).name)
         if number == signal.SIGHUP:
+            notifier.reloading()
             log_file.reopen()
+            notifier.ready(_describe(portal))
         elif number == signal.SIGUSR1:
             nursery.start_soon(_reload, portal)
         elif portal.stopping:

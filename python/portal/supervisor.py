@@ -56,7 +56,8 @@ class Supervisor:
     an order to the Server that is linked, `on_close()` to what closes its link, `on_stop()` to what
     stops the Portal, and `on_absence(reason)` to what tells the players why there is no Server; all
     are synchronous. `restart_mode` is what the next Server is told: "shutdown" for the first one,
-    "reload" or "reset" after such an order, None after a crash.
+    "reload" or "reset" after such an order, None after a crash. `changed` is set by the next thing
+    that happens, and another event takes its place.
 
     Without a command it starts nothing and follows the Servers that dial in by themselves.
     """
@@ -75,6 +76,7 @@ class Supervisor:
         )
         self.restart_mode: str | None = "shutdown"
         self.connections = 0  # Servers that have connected so far
+        self.connected_at: float | None = None  # when the one that is linked did
         self.on_order: Callable[[str], None] = _nothing
         self.on_close: Callable[[], None] = _nothing
         self.on_stop: Callable[[], None] = _nothing
@@ -83,14 +85,13 @@ class Supervisor:
         self._process: trio.Process | None = None
         self._busy = False  # from before the process is started until it is reaped
         self._linked = False
-        self._linked_at = 0.0
         self._linked_pid: int | None = None
         self._ours = False  # whether the Server that is or was linked is a child of ours
         self._left = False  # whether it wrote everything down before its link was lost
         self._synced_out = -math.inf
         self._portal_stops = False
         self._deadline: trio.CancelScope | None = None
-        self._changed = trio.Event()
+        self.changed = trio.Event()
 
     @property
     def state(self) -> State:
@@ -108,10 +109,6 @@ class Supervisor:
     def child_pid(self) -> int | None:
         """The pid of the process that was started here, whoever is linked; None without one."""
         return None if self._process is None else self._process.pid
-
-    def connected_seconds(self) -> float | None:
-        """How long the Server that is connected has been; None without one."""
-        return trio.current_time() - self._linked_at if self._linked else None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start the Server if there is a command, and look after it until cancelled.
@@ -173,7 +170,7 @@ class Supervisor:
             self._deadline.deadline = min(self._deadline.deadline, soon)
         with trio.move_on_after(obey + die + CUT_SHORT_SECONDS):
             while self.state is not State.DOWN:
-                await self._changed.wait()
+                await self.changed.wait()
 
     @property
     def _patience(self) -> tuple[float, float]:
@@ -188,7 +185,7 @@ class Supervisor:
     async def connected(self) -> None:
         """Wait until a Server is connected."""
         while self.state is not State.CONNECTED:
-            await self._changed.wait()
+            await self.changed.wait()
 
     async def _renew(self, event: Event) -> None:
         self._require_hope(patient=True)
@@ -200,7 +197,7 @@ class Supervisor:
         with trio.move_on_after(seconds) as limit:
             while self.connections == connections:
                 self._require_hope(patient=patient)
-                await self._changed.wait()
+                await self.changed.wait()
         if limit.cancelled_caught:
             raise ServerUnavailable(f"no Server has connected within {seconds:g} seconds")
 
@@ -230,7 +227,7 @@ class Supervisor:
         if self.state is State.CONNECTED:
             self.metrics.server_losses += 1
         self._linked = False
-        self._linked_pid = None
+        self._linked_pid = self.connected_at = None
         # A sync of long ago was not its last word.
         self._left = trio.current_time() - self._synced_out <= self.config.stop_seconds
         if self._busy:
@@ -240,7 +237,7 @@ class Supervisor:
 
     def _link_up(self) -> None:
         self._linked = True
-        self._linked_at = trio.current_time()
+        self.connected_at = trio.current_time()
         self._linked_pid = None
         self._synced_out = -math.inf  # its predecessor's
         self._ours = self._busy
@@ -265,7 +262,7 @@ class Supervisor:
         if action is not Action.IGNORE:
             self._end_deadline()
             self._do(action)
-        changed, self._changed = self._changed, trio.Event()
+        changed, self.changed = self.changed, trio.Event()
         changed.set()
 
     def _do(self, action: Action) -> None:
