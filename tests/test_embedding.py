@@ -461,6 +461,24 @@ async def test_game_and_players_see_what_they_see_over_amp(connect):
     assert events[-2:] == ["@shutdown", "stop"]
 
 
+async def test_a_websocket_that_the_game_ends_leaves_no_deadline():
+    """Its pong comes in one read with the line that ended it."""
+    request = (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    line, pong = b'\x81\x94\0\0\0\0["text",["quit"],{}]', b"\x8a\x80\0\0\0\0"
+    async with open_portal(make_config(), game=make_game()) as portal:
+        async with await trio.open_tcp_stream(*portal.addresses()["websocket"][0]) as stream:
+            player = Player(stream)
+            await stream.send_all(request)
+            await player.expect("Welcome to test!")
+            assert len(portal.websocket.pings) == 1
+            await stream.send_all(line + pong)
+            assert "Goodbye." in await player.expect_end()
+        assert len(portal.websocket.pings) == len(portal.websocket.pongs) == 0
+
+
 # ---- without a game on `portal.game`
 
 

@@ -1,9 +1,11 @@
 """A load on a Portal inside a program: 2000 players, with the game and all of them in one process.
 
-Everything of theirs is real but the network: sockets on loopback, the telnet codec, the sessions.
+Half of them come by telnet and half by websocket. Everything of theirs is real but the network,
+which is loopback.
 """
 
 import gc
+import json
 import resource
 from pathlib import Path
 
@@ -23,7 +25,7 @@ PLAYERS = 2000
 SECONDS = 20  # for all of it, with coverage measured
 # Both ends of a connection are descriptors of this process; a few hundred are its own.
 DESCRIPTORS = 2 * PLAYERS + 500
-# Of both ends of a connection together, with a task for each player; measured are 12 KB.
+# Of both ends of a connection together, with a task for each player; measured are 14 KB.
 MEMORY_EACH = 30 * 1024
 COUNTED = (Session, ServerSession, Connection, _Ask)
 
@@ -74,24 +76,37 @@ class Players:
         await event.wait()
 
     async def play(self, portal, number):
-        async with await trio.open_tcp_stream(*portal.addresses()["telnet"][0]) as stream:
-            reader = Reader(stream)
-            await reader.expect(b"What is your name?")
-            await stream.send_all(b"player%d\r\n" % number)
-            await reader.expect(b"Welcome, player%d." % number)
+        make = Telnet if number % 2 else WebSocket
+        async with await trio.open_tcp_stream(*portal.addresses()[make.way][0]) as stream:
+            player = make(stream)
+            await player.begin()
+            await player.expect(b"What is your name?")
+            await player.say(f"player{number}")
+            await player.expect(b"Welcome, player%d." % number)
             await self.wait("logged in", PLAYERS + 1)
-            await reader.expect(b"The sun rises.\r\n")
+            await player.expect(b"The sun rises.")
             await self.wait("heard", PLAYERS + 1)
-            if number % 2:
-                await stream.send_all(b"quit\r\n")
-                await reader.expect(b"Goodbye.\r\n")
-                assert await stream.receive_some() == b""
+            if number % 4 < 2:
+                await player.say("quit")
+                await player.expect(b"Goodbye.")
+                async for _ in stream:
+                    pass
 
 
-class Reader:
+class Telnet:
+    """A telnet player who answers no negotiation."""
+
+    way = "telnet"
+
     def __init__(self, stream):
         self.stream = stream
         self.data = b""
+
+    async def begin(self):
+        await trio.lowlevel.checkpoint()
+
+    async def say(self, line):
+        await self.stream.send_all(line.encode() + b"\r\n")
 
     async def expect(self, wanted):
         while wanted not in self.data:
@@ -99,6 +114,24 @@ class Reader:
             assert data, f"the connection ended without {wanted!r}"
             self.data += data
         self.data = self.data.partition(wanted)[2]
+
+
+class WebSocket(Telnet):
+    """A player on a websocket, as plain as can be: short frames, and a mask that changes nothing."""
+
+    way = "websocket"
+
+    async def begin(self):
+        await self.stream.send_all(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await self.expect(b"101 Switching Protocols")
+
+    async def say(self, line):
+        message = json.dumps(["text", [line], {}]).encode()
+        assert len(message) < 126
+        await self.stream.send_all(b"\x81" + bytes([0x80 | len(message)]) + bytes(4) + message)
 
 
 def memory():

@@ -341,7 +341,7 @@ class WebSocketSession(PlayerSession):
     def _act_on(self, event: Event) -> str:
         """Heed a control frame, which the codec has answered; says why if it ends the session."""
         match event:
-            case PongReceived():
+            case PongReceived() if not self._ended:
                 self.protocol.pongs.cancel(self)
                 self.protocol.pings.start(self)
             case CloseReceived(code):
