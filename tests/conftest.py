@@ -7,6 +7,11 @@ peer is part of what continuous integration has to have, so a skip there is a fa
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("portal", deadline=None)
+settings.load_profile("portal")
 
 pytest_plugins = ["pytester"]
 
