@@ -96,7 +96,7 @@ class Client {
     if (name === "text") this.#show(text);
     else if (name === "prompt") this.#showPrompt(text);
     else if (name === "error") this.scrollback.add(escape(text), "error");
-    else if (name === "status") this.#setGame(text);
+    else if (name === "portal_status") this.#setGame(text);
     else {
       // Nothing is shown of what this page does not know; who extends it listens for this.
       const detail = { name, args, kwargs };

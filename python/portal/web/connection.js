@@ -129,7 +129,7 @@ export class Connection {
   #received(data) {
     const message = decodeMessage(data);
     if (!message) return;
-    if (message.name === "status" && message.args[0] === "closing") this.portalEnds = true;
+    if (message.name === "portal_status" && message.args[0] === "closing") this.portalEnds = true;
     this.surroundings.atMessage(message);
   }
 
