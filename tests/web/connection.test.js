@@ -227,7 +227,7 @@ const ENDS = [
 for (const [code, states, phase] of ENDS) {
   test(`closed with ${code} after ${states}`, () => {
     const world = opened();
-    for (const state of states) world.socket.onmessage({ data: `["status",["${state}"],{}]` });
+    for (const state of states) world.socket.onmessage({ data: `["portal_status",["${state}"],{}]` });
     world.socket.end(code);
     assert.equal(world.connection.phase, phase);
   });

@@ -171,7 +171,7 @@ def test_a_phone_needs_no_scrolling_sideways_and_no_small_fingers(phone, stub, w
         assert small_targets(phone) == []
         phone.get_by_role("dialog").get_by_role("button", name="Done").tap()
     for state in ("lost", "given_up"):
-        stub.send("status", state)
+        stub.send("portal_status", state)
         expect(phone.get_by_role("status")).to_contain_text("game")
         assert fits(phone)
     stub.down = True
@@ -241,10 +241,10 @@ def test_new_lines_are_read_once_whatever_happens_around_them(page, stub, wait_f
 
 def test_the_state_is_read_when_it_changes_and_seconds_are_not(page, stub):
     page.evaluate(LISTEN)
-    stub.send("status", "connected")
-    stub.send("status", "restarting")
-    stub.send("status", "restarting")
-    stub.send("status", "connected")
+    stub.send("portal_status", "connected")
+    stub.send("portal_status", "restarting")
+    stub.send("portal_status", "restarting")
+    stub.send("portal_status", "connected")
     expect(page.get_by_role("status")).to_have_text("Connected. The game is back.")
     stub.cut()
     expect(page.get_by_role("status")).to_have_text("Connected again.")

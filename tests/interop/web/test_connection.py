@@ -58,7 +58,7 @@ def come_back(stub, page, *, opened=True):
 def test_the_states_of_the_game(page, stub):
     expect(status(page)).to_have_text("Connected.")
     for state, words in STATES:
-        stub.send("status", state)
+        stub.send("portal_status", state)
         expect(status(page)).to_have_text(words)
     expect(page.get_by_role("button", name="Reconnect now")).not_to_be_visible()
 
@@ -205,7 +205,7 @@ def test_a_game_that_lets_the_player_go(still, stub):
 
 def test_a_portal_that_shuts_down_is_waited_for(still, stub):
     page = still
-    stub.send("status", "closing")
+    stub.send("portal_status", "closing")
     expect(status(page)).to_have_text(re.compile("shutting down"))
     page.keyboard.type("north")
     page.keyboard.press("Enter")
