@@ -72,7 +72,8 @@ web:
 	@$(LOCKED) node_modules/.stamp
 	node_modules/.bin/tsc
 	node_modules/.bin/eslint $(WEB)
-	node --test tests/web/*.test.js
+	@echo 'node --test tests/web'; out=$$(node --test --test-reporter=tap tests/web/*.test.js 2>&1) \
+		|| { echo "$$out"; exit 1; }; grep -E '^# (pass|fail) ' <<<"$$out"
 
 bench: setup  ## measure, and write benches/results; QUICK=1 takes four minutes instead of fifteen
 	@$(LOCKED) $(STAMPS)/bench
