@@ -21,13 +21,14 @@ export COVERAGE_FILE ?= $(CURDIR)/.coverage
 STAMPS := .venv/stamps
 NATIVE_SOURCES := Cargo.toml Cargo.lock $(shell find crates/native crates/ampcodec crates/telnetcodec \
 	crates/wscodec crates/markup \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/tests/*' -not -path '*/benches/*')
+WEB := python/portal/web tests/web eslint.config.js
 # What has to be covered better than the rest: the path of a player's line.
 COVERED := wire/* amp/* hub/* session.py sessionhandler.py holding.py
 
 # The set-up runs under a lock: two commands that start at once share one environment.
 LOCKED = flock --close Makefile $(MAKE) --no-print-directory --silent
 
-.PHONY: help setup demo test check lint types layers rust bench wheel fuzz clean
+.PHONY: help setup demo test check lint types layers rust web bench wheel fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -49,7 +50,7 @@ test: setup  ## run all tests with branch coverage (>= 90 % over all, >= 95 % on
 			|| { echo "error: branch coverage of $$part is under 95 %" >&2; exit 1; }; \
 	done
 
-check: lint types layers rust  ## everything that can be known without running the program
+check: lint types layers rust web  ## everything that can be known without running the program
 
 lint: setup
 	$(BIN)/ruff check
@@ -67,6 +68,13 @@ rust: setup
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo test --workspace --quiet
 
+web:
+	@$(LOCKED) node_modules/.stamp
+	node_modules/.bin/tsc
+	node_modules/.bin/eslint $(WEB)
+	@echo 'node --test tests/web'; out=$$(node --test --test-reporter=tap tests/web/*.test.js 2>&1) \
+		|| { echo "$$out"; exit 1; }; grep -E '^# (pass|fail) ' <<<"$$out"
+
 bench: setup  ## measure, and write benches/results; QUICK=1 takes four minutes instead of fifteen
 	@$(LOCKED) $(STAMPS)/bench
 	cargo build --release --quiet -p load
@@ -79,7 +87,7 @@ fuzz:  ## fuzz the decoders for MINUTES=6 in all
 	fuzz/run $(MINUTES)
 
 clean:  ## remove everything that the other commands made
-	rm -rf .venv target fuzz/target dist .coverage .coverage.* \
+	rm -rf .venv node_modules target fuzz/target dist .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python tests benches examples -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/portal/_native*.so
@@ -115,4 +123,20 @@ $(STAMPS)/development: $(STAMPS)/environment pyproject.toml | $(STAMPS)/native
 $(STAMPS)/bench: $(STAMPS)/environment pyproject.toml | $(STAMPS)/development
 	@echo "== set-up: what the benches measure beside Portal" >&2
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet --extras dev,bench >&2
+	@touch $@
+
+define REQUIRE_NODE
+fail() { echo "error: $$1" >&2; exit 1; }; \
+command -v node >/dev/null \
+	|| fail "no node: checking the web client needs Node.js 18.18 or newer (Debian: apt-get install nodejs npm)"; \
+node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 1818 ? 1 : 0)' \
+	|| fail "Node.js $$(node --version) is too old: checking the web client needs 18.18 or newer"; \
+command -v npm >/dev/null || fail "no npm: it brings the tools for the web client (Debian: apt-get install npm)"
+endef
+
+# The stamp is removed with what it speaks of, like those in .venv.
+node_modules/.stamp: package.json .npmrc
+	@$(REQUIRE_NODE)
+	@echo "== set-up: what checks the web client" >&2
+	@npm install --silent --no-progress >&2
 	@touch $@

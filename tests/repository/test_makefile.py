@@ -8,7 +8,7 @@ import sys
 import pytest
 
 COMMANDS = {"setup", "demo", "test", "check", "bench", "wheel", "fuzz", "clean", "help"}
-PARTS = {"lint", "types", "layers", "rust"}  # of `make check`
+PARTS = {"lint", "types", "layers", "rust", "web"}  # of `make check`
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,37 @@ def test_what_is_missing_is_said_in_one_line(root, tmp_path, variable, value, me
     value = value.replace("{bin}", str(tools))
     run = subprocess.run(
         [str(tools / "make"), "setup", f"{variable}={value}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    complaints = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(complaints) == 1
+    assert message in complaints[0]
+
+
+@pytest.mark.parametrize(
+    ("scripts", "message"),
+    [
+        ({}, "error: no node: checking the web client needs Node.js"),
+        ({"node": "exit 0"}, "error: no npm: "),
+        ({"node": "case $1 in --version) echo v16.1.0;; *) exit 1;; esac", "npm": "exit 0"},
+         "error: Node.js v16.1.0 is too old"),
+    ],
+)  # fmt: skip
+def test_what_the_web_client_lacks_is_said_in_one_line(root, tmp_path, scripts, message):
+    for name in ("Makefile", "package.json", ".npmrc"):
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("bash", "sh", "make", "find", "flock"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    for name, body in scripts.items():
+        write_script(tools / name, body)
+    run = subprocess.run(
+        [str(tools / "make"), "web", f"PATH={tools}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -19,7 +19,7 @@ def test_no_path_of_this_machine(root, tracked):
 
 
 def test_text_files_end_with_a_newline(root, tracked):
-    suffixes = {".py", ".pyi", ".rs", ".md", ".toml", ".yml", ".c"}
+    suffixes = {".py", ".pyi", ".rs", ".md", ".toml", ".yml", ".c", ".js", ".css", ".html"}
     texts = [root / name for name in tracked if Path(name).suffix in suffixes]
     ragged = [
         str(path) for path in texts if path.stat().st_size and path.read_bytes()[-1:] != b"\n"

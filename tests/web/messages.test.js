@@ -2,25 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  LONGEST_MESSAGE,
+  LONGEST_LINE,
   decodeMessage,
-  encodeMessage,
+  isTooLong,
   websocketAddress,
 } from "../../python/portal/web/messages.js";
 
-test("a message is a name, arguments and options", () => {
-  assert.equal(encodeMessage("text", ["look"], {}), '["text",["look"],{}]');
-  assert.equal(encodeMessage("x", [], { a: 1 }), '["x",[],{"a":1}]');
-});
-
 for (const letter of ["a", "ä", "€", "\u{1F600}", '"']) {
-  test(`the longest message, of ${letter}`, () => {
-    const size = (text) => Buffer.byteLength(JSON.stringify(["text", [text], {}]));
-    const each = size(letter) - size("");
-    const most = Math.floor((LONGEST_MESSAGE - size("")) / each);
-    const text = encodeMessage("text", [letter.repeat(most)], {});
-    assert.ok(Buffer.byteLength(text) <= LONGEST_MESSAGE);
-    assert.throws(() => encodeMessage("text", [letter.repeat(most + 1)], {}), RangeError);
+  test(`the longest line, of ${letter}`, () => {
+    const most = Math.floor(LONGEST_LINE / Buffer.byteLength(letter));
+    assert.equal(isTooLong(letter.repeat(most)), false);
+    assert.equal(isTooLong(letter.repeat(most + 1)), true);
   });
 }
 

@@ -9,7 +9,7 @@ import { History } from "./history.js";
 import { parseLines } from "./html.js";
 import { Input } from "./input.js";
 import { appendRuns } from "./line.js";
-import { websocketAddress } from "./messages.js";
+import { isTooLong, websocketAddress } from "./messages.js";
 import { Scrollback } from "./scrollback.js";
 import { Settings } from "./settings.js";
 import { followKeyboard, followSize, measure } from "./size.js";
@@ -169,14 +169,9 @@ class Client {
    */
   #send(line, secret) {
     const { phase } = this.connection;
-    const reason = reasonToKeep(phase, this.status.game);
+    const reason = isTooLong(line) ? TOO_LONG : reasonToKeep(phase, this.status.game);
     if (reason) return reason;
-    try {
-      if (!this.connection.send("text", [line])) return reasonToKeep("waiting", "");
-    } catch (error) {
-      if (error instanceof RangeError) return TOO_LONG;
-      throw error;
-    }
+    if (!this.connection.send("text", [line])) return reasonToKeep("waiting", "");
     this.unanswered = true;
     if (this.settings.choices.echo && !secret) this.scrollback.add(escape(line), "echo", true);
     this.scrollback.toEnd();

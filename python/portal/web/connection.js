@@ -8,7 +8,7 @@
 //
 // It knows no page and no clock: both are arguments.
 
-import { SUBPROTOCOL, decodeMessage, encodeMessage } from "./messages.js";
+import { SUBPROTOCOL, decodeMessage } from "./messages.js";
 
 /** @typedef {"connecting" | "open" | "waiting" | "leaving" | "left"} Phase */
 /** @typedef {import("./messages.js").Message} Message */
@@ -93,18 +93,15 @@ export class Connection {
 
   /**
    * Send a message; false, and nothing is sent, where there is no connection.
-   *
-   * Throws RangeError where the message is too long for the Portal.
    * @param {string} name
    * @param {unknown[]} args
    * @param {Record<string, unknown>} [kwargs]
    * @returns {boolean}
    */
   send(name, args, kwargs = {}) {
-    const text = encodeMessage(name, args, kwargs);
     // The browser knows of an end before it tells: between the two nothing can be sent.
     if (this.phase !== "open" || this.socket?.readyState !== 1) return false;
-    this.socket.send(text);
+    this.socket.send(JSON.stringify([name, args, kwargs]));
     return true;
   }
 

@@ -3,8 +3,8 @@
 /** The subprotocol that says so. */
 export const SUBPROTOCOL = "v1.evennia.com";
 
-/** What the Portal takes as one message, in bytes of UTF-8; it refuses longer ones. */
-export const LONGEST_MESSAGE = 8192;
+/** What the Portal takes as one line (`limits.line_bytes`), in bytes of UTF-8. */
+export const LONGEST_LINE = 8192;
 
 /**
  * @typedef {object} Message
@@ -14,22 +14,13 @@ export const LONGEST_MESSAGE = 8192;
  */
 
 /**
- * Write a message.
- *
- * Throws RangeError where it is longer than the Portal takes.
- * @param {string} name
- * @param {unknown[]} args
- * @param {Record<string, unknown>} kwargs
- * @returns {string}
+ * Whether a line is longer than the Portal takes: it would throw it away.
+ * @param {string} line
+ * @returns {boolean}
  */
-export function encodeMessage(name, args, kwargs) {
-  const text = JSON.stringify([name, args, kwargs]);
-  // A UTF-16 unit is 1 to 3 bytes of UTF-8: most texts need no second look.
-  if (text.length * 3 > LONGEST_MESSAGE) {
-    const size = new TextEncoder().encode(text).length;
-    if (size > LONGEST_MESSAGE) throw new RangeError(`${size} bytes are too many`);
-  }
-  return text;
+export function isTooLong(line) {
+  // A UTF-16 unit is 1 to 3 bytes of UTF-8: most lines need no second look.
+  return line.length * 3 > LONGEST_LINE && new TextEncoder().encode(line).length > LONGEST_LINE;
 }
 
 /**

@@ -9,7 +9,7 @@
  * @property {string} action what the button says that connects; empty for none
  */
 
-// By the states of the message `status`. Words for `connected` depend on what came before.
+// By the states of the message `portal_status`. Words for `connected` depend on what came before.
 /** @type {Record<string, string>} */
 const GAME = {
   starting: "The game is starting. What you type is kept.",

@@ -261,7 +261,7 @@ def browser():
 
     For one module: the loop of Playwright must be gone before a test on trio comes.
     """
-    program = shutil.which("chromium")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("no browser: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
