@@ -240,17 +240,29 @@ def test_an_amp_port_for_everybody_is_refused():
         Portal(make_config(amp=AmpConfig(host="0.0.0.0")))
 
 
-@pytest.mark.parametrize("name", ["telnet", "amp"])
-def test_a_port_in_use(name):
+SECTIONS = {
+    "telnet": TelnetConfig,
+    "websocket": WebSocketConfig,
+    "http": HttpConfig,
+    "amp": AmpConfig,
+}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("other", ["telnet", "amp"])
+def test_a_port_in_use(name, other):
+    """The error names it, and what was opened before it is closed again."""
+    if name == other:
+        return
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("", 0)) as free:
-        port, other = taken.getsockname()[1], free.getsockname()[1]
+        port, free_port = taken.getsockname()[1], free.getsockname()[1]
         free.close()
-        ports = {"telnet": other, "amp": other, name: port}
-        config = Config(telnet=TelnetConfig(port=ports["telnet"]), amp=AmpConfig(port=ports["amp"]))
+        ports = {**dict.fromkeys(SECTIONS, 0), name: port, other: free_port}
+        config = Config(**{each: make(port=ports[each]) for each, make in SECTIONS.items()})
         with pytest.raises(ServiceError, match=f"^{name}: cannot listen at 127.0.0.1 port {port}"):
             Portal(config).open()
-        with socket.create_server(("127.0.0.1", other)):
-            pass  # the other one was closed again
+        with socket.create_server(("127.0.0.1", free_port)):
+            pass
 
 
 def test_a_unix_socket_in_use(tmp_path):

@@ -261,3 +261,90 @@ def test_a_reload_that_fails_is_logged(tmp_path):
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
+
+
+# ---- a start that fails
+
+
+FREE = {section: {"port": 0} for section in ("telnet", "websocket", "http", "amp")}
+
+
+def write_settings(path, settings):
+    """Write a configuration: tables of plain values, which look alike in JSON and TOML."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items() if name in TOP]
+    for table in settings.keys() - TOP:
+        lines.append(f"[{table}]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in settings[table].items()]
+    path.write_text("\n".join(lines))
+
+
+TOP = {"name", "directory"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"telnet": {"port": "TAKEN"}}, "telnet: cannot listen at 127.0.0.1 port TAKEN"),
+        ({"websocket": {"port": "TAKEN"}}, "websocket: cannot listen at 127.0.0.1 port TAKEN"),
+        ({"http": {"port": "TAKEN"}}, "http: cannot listen at 127.0.0.1 port TAKEN"),
+        ({"amp": {"port": "TAKEN"}}, "amp: cannot listen at 127.0.0.1 port TAKEN"),
+        ({"amp": {"socket": "DIR/no/amp"}}, "amp: cannot listen at DIR/no/amp"),
+        ({"amp": {"socket": f"DIR/{'x' * 200}"}}, "AF_UNIX path too long"),
+        ({"amp": {"socket": "DIR/file"}}, "amp: cannot listen at DIR/file"),
+        ({"telnet": {"hosts": ["a name that nobody has"]}}, "a name that nobody has"),
+        ({"http": {"hosts": ["192.0.2.1"]}}, "http: cannot listen at 192.0.2.1"),
+        ({"amp": {"host": "0.0.0.0"}}, "PORTAL_AMP_SECRET"),
+        ({"log": {"path": "DIR/no/log"}}, "log.path: cannot write DIR/no/log: No such"),
+        ({"log": {"path": "DIR"}}, "log.path"),
+        ({"directory": "DIR/file"}, "DIR/file/portal.json"),
+        ({"directory": "/proc/no"}, "/proc/no/portal.json"),
+        ({"telnet": {"port": "x"}}, "telnet.port"),
+        ({"telnet": {"prot": 1}}, "telnet.prot"),
+        ({"telnet": {"port": 1_000_000}}, "telnet.port"),
+        ({"log": {"level": "loud"}}, "log.level"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_start_that_fails_says_so_in_one_line(tmp_path, settings, names):
+    (tmp_path / "file").write_text("")
+    file = tmp_path / "portal.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        def fill(text):
+            return text.replace("DIR", str(tmp_path)).replace("TAKEN", port)
+
+        write_settings(file, {**FREE, **settings})
+        file.write_text(fill(file.read_text()).replace(f'"{port}"', port))
+        run = subprocess.run(
+            [sys.executable, "-m", "portal", "run", "--no-server", "--config", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name != "PORTAL_AMP_SECRET"},
+        )
+    assert (run.returncode, run.stdout) == (1, "")
+    (line,) = run.stderr.splitlines()
+    assert fill(names) in line
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [(None, "cannot be read"), ("[telnet", "portal.toml"), ("\xff", "portal.toml")],
+    ids=["missing", "no TOML", "no UTF-8"],
+)
+def test_a_configuration_that_is_none(tmp_path, file, names):
+    path = tmp_path / "portal.toml"
+    if file is not None:
+        path.write_bytes(file.encode("latin-1"))
+    run = subprocess.run(
+        [sys.executable, "-m", "portal", "run", "--no-server", "--config", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    (line,) = run.stderr.splitlines()
+    assert names in line

@@ -6,7 +6,7 @@ import pytest
 
 from portal.config import Config
 from portal.lifecycle import State
-from portal.metrics import Metrics
+from portal.metrics import Gauge, Metrics
 from portal.queries import Queries
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
@@ -42,6 +42,7 @@ def queries(clock):
         metrics,
         handler,
         FakeSupervisor(),
+        gauges=[Gauge("lag_seconds", "Lag.", lambda: 0.5), Gauge("none", "None.", lambda: None)],
         wall=clock,
         addresses=lambda: {"amp": ["127.0.0.1", 4006]},
         server_info=lambda: {"servername": "game"},
@@ -70,6 +71,7 @@ async def test_status(queries, clock):
     assert status["sessions"] == {"telnet": 2}
     assert status["server"] == {"state": "CONNECTED", "pid": 77, "info": {"servername": "game"}}
     assert status["counters"]["sessions_opened"] == 2
+    assert status["gauges"] == {"lag_seconds": 0.5}
     assert status["addresses"] == {"amp": ["127.0.0.1", 4006]}
 
 

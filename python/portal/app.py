@@ -104,11 +104,13 @@ class Portal:
         )
         self.environment = dict(os.environ)
         self.supervisor = Supervisor(config.server, self.metrics, environment=self.environment)
+        self.gauges: list[Gauge] = []
         queries = Queries(
             config.name,
             self.metrics,
             self.sessionhandler,
             self.supervisor,
+            gauges=self.gauges,
             wall=time.time,
             addresses=self.addresses,
             server_info=lambda: self.amp_server.server.info,
@@ -132,7 +134,6 @@ class Portal:
         self.websocket = WebSocketProtocol(*parts)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.admission = Admission(config.limits)
-        self.gauges: list[Gauge] = []
         self.http = self._make_http() if config.http.enabled else None
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []

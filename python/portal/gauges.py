@@ -134,7 +134,7 @@ def describe_sessions(sessionhandler: "PortalSessionHandler") -> list[Gauge]:
     sessions, holding = sessionhandler.sessions, sessionhandler.delivery.holding
 
     def by_protocol() -> Mapping[str, float]:
-        return Counter(each.protocol_key for each in sessions.values())
+        return dict(Counter(each.protocol_key for each in sessions.values()))
 
     return [
         Gauge("sessions", "Sessions by the way they came in.", by_protocol, label="protocol"),

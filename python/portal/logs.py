@@ -43,7 +43,8 @@ class LogFile:
             self._descriptor = self._stream.fileno() if path is None else _open(path)
         except OSError as error:
             if path is not None:
-                raise ConfigError("configuration", "log.path", str(error)) from error
+                reason = f"cannot write {path}: {error.strerror}"
+                raise ConfigError("configuration", "log.path", reason) from error
             self._descriptor = -1  # a stream that is no file of the system: StringIO
         else:
             self._poll.register(self._descriptor, select.POLLOUT)

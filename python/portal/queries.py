@@ -6,11 +6,11 @@ by their names; asking for anything else is an error that lists them.
 
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from portal import __version__
-from portal.metrics import Metrics
+from portal.metrics import Gauge, Metrics, look_up
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
@@ -19,7 +19,10 @@ Query = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Queries:
-    """Answers about one Portal; `addresses` tells where it listens and `stop` ends it."""
+    """Answers about one Portal; `addresses` tells where it listens and `stop` ends it.
+
+    `gauges` are read whenever somebody asks.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Queries:
         sessionhandler: PortalSessionHandler,
         supervisor: Supervisor,
         *,
+        gauges: Sequence[Gauge],
         wall: Callable[[], float],
         addresses: Callable[[], dict[str, Any]],
         server_info: Callable[[], Mapping[str, Any]],
@@ -37,6 +41,7 @@ class Queries:
         self.metrics = metrics
         self.sessionhandler = sessionhandler
         self.supervisor = supervisor
+        self.gauges = gauges
         self.wall = wall
         self.addresses = addresses
         self.server_info = server_info
@@ -52,7 +57,7 @@ class Queries:
         }
 
     async def status(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """How the Portal and its Server are; times in seconds."""
+        """How the Portal and its Server are, with every figure there is; times in seconds."""
         sessions = self.sessionhandler.get_sessions(include_unloggedin=True)
         return {
             "name": self.name,
@@ -66,6 +71,7 @@ class Queries:
             },
             "sessions": dict(Counter(session.protocol_key for session in sessions)),
             "addresses": self.addresses(),
+            "gauges": look_up(self.gauges),
             "counters": self.metrics.as_dict(),
         }
 
