@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import structlog
 import trio
-import trio.testing
 
 import portal.config
 from portal import app, open_portal
@@ -29,7 +28,7 @@ from portal.config import (
 )
 from portal.errors import ConfigError, LocalProtocolError, ServiceError
 from portal.game import GameServer
-from portal.holding import UNCERTAIN_UNNAMED, Reason
+from portal.holding import UNCERTAIN_UNNAMED, Holding, Reason
 from portal.lifecycle import State
 
 ROOT = Path(__file__).parents[1]
@@ -161,14 +160,20 @@ async def test_the_amp_port_stays_closed(monkeypatch):
     assert {port for _, port, *_ in opened} == {0}
 
 
-async def test_input_is_kept_until_there_is_a_game(connect):
+async def test_input_is_kept_until_there_is_a_game(connect, monkeypatch):
     game = make_game()
+    kept, keep = trio.Event(), Holding.keep
+
+    def notice(*given):
+        kept.set()
+        return keep(*given)
+
+    monkeypatch.setattr(Holding, "keep", notice)
     async with open_portal(make_config()) as portal, trio.open_nursery() as nursery:
         player = await connect(portal)
         await player.expect(Reason.STARTING)
         await player.say("early")
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert portal.metrics.inputs_held == 1
+        await kept.wait()
         await nursery.start(portal.play, game)
         await player.expect("Welcome to test!")
         await player.expect("You say: early")
@@ -386,7 +391,7 @@ async def test_cancelled_it_ends_soon_and_tells_the_players(connect):
             scope.cancel()
             await trio.sleep_forever()
     assert scope.cancelled_caught
-    assert trio.current_time() - start < 5
+    assert trio.current_time() - start < 10
     assert app.GOODBYE in await player.expect_end()
     assert game.events == ["connect", "stop"]
 
