@@ -2,10 +2,12 @@
 
 use ampcodec::boxes::{Decoder, Limits, RawBox};
 use ampcodec::message::{COMMAND, Incoming, Packed, Router, Unpacker};
+use ampcodec::payload::Verdict;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use crate::amp::{box_error, verdict_and_reason, work_on};
+use crate::amp::{READ, box_error, verdict_and_reason, work_on};
+use crate::plain_reader::Reader;
 
 /// Turns the bytes of an AMP peer into answers, packed messages and boxes.
 #[pyclass(module = "portal._native")]
@@ -13,6 +15,7 @@ pub struct AmpDecoder {
     decoder: Decoder,
     router: Router,
     unpacker: Unpacker,
+    reader: Reader,
     /// The names of the router's commands.
     commands: Vec<Py<PyBytes>>,
     keys: Keys,
@@ -46,6 +49,7 @@ impl AmpDecoder {
             }),
             router,
             unpacker: Unpacker::default(),
+            reader: Reader::default(),
             commands,
             keys: Keys::default(),
             max_payload,
@@ -66,9 +70,15 @@ impl AmpDecoder {
                     let name = self.router.argument(route);
                     let (payload, verdict) =
                         work_on(py, raw.size(), || unpacker.unpack(raw, name, limit));
-                    let (verdict, reason) = verdict_and_reason(&verdict);
                     let command = self.commands[route].bind(py);
                     let ask = ask.map(|tag| PyBytes::new(py, tag));
+                    if verdict == Verdict::Plain
+                        && let Some(message) = self.reader.message(py, payload)
+                    {
+                        list.append((command, ask, message, READ, ""))?;
+                        continue;
+                    }
+                    let (verdict, reason) = verdict_and_reason(&verdict);
                     list.append((command, ask, PyBytes::new(py, payload), verdict, reason))?;
                 }
             }
