@@ -48,8 +48,8 @@ pub enum Leaf<'a> {
     Int(i64),
     /// A float.
     Float(f64),
-    /// Text without lone surrogates.
-    Text(&'a str),
+    /// Text in UTF-8, as the pickle has it: nothing here looks into it.
+    Text(&'a [u8]),
     /// Bytes.
     Bytes(&'a [u8]),
 }
@@ -113,9 +113,9 @@ impl<'a> Parts<'a> {
             b'J' => Leaf::Int(i32::from_le_bytes(self.array()?).into()),
             0x8a => Leaf::Int(self.long()?),
             b'G' => Leaf::Float(f64::from_be_bytes(self.array()?)),
-            0x8c => Leaf::Text(self.text(1)?),
-            b'X' => Leaf::Text(self.text(4)?),
-            0x8d => Leaf::Text(self.text(8)?),
+            0x8c => Leaf::Text(self.counted(1)?),
+            b'X' => Leaf::Text(self.counted(4)?),
+            0x8d => Leaf::Text(self.counted(8)?),
             b'C' => Leaf::Bytes(self.counted(1)?),
             b'B' => Leaf::Bytes(self.counted(4)?),
             0x8e => Leaf::Bytes(self.counted(8)?),
@@ -130,10 +130,6 @@ impl<'a> Parts<'a> {
         let mut whole = [if negative { 0xff } else { 0 }; 8];
         whole.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(i64::from_le_bytes(whole))
-    }
-
-    fn text(&mut self, width: usize) -> Option<&'a str> {
-        std::str::from_utf8(self.counted(width)?).ok()
     }
 
     fn counted(&mut self, width: usize) -> Option<&'a [u8]> {
@@ -205,7 +201,7 @@ fn put_leaf(out: &mut Vec<u8>, leaf: Leaf<'_>) {
         }
         Leaf::Text(text) => {
             put_number(out, [0x8c, b'X'], text.len());
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(text);
         }
         Leaf::Bytes(bytes) => {
             put_number(out, *b"CB", bytes.len());

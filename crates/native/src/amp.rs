@@ -10,8 +10,9 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use crate::amp_decoder::{Keys, to_dict};
+use crate::amp_decoder::to_dict;
 use crate::fields::for_each_field;
+use crate::keys::Keys;
 use crate::plain_writer::put_message;
 
 /// Work on this many bytes or more is done without the interpreter's lock.

@@ -6,6 +6,7 @@
 mod amp;
 mod amp_decoder;
 mod fields;
+mod keys;
 mod markup;
 mod plain_reader;
 mod plain_writer;

@@ -1,8 +1,12 @@
 //! Python's values out of a plain pickle, without a call of `pickle.loads`.
 
+use ampcodec::message::Payload;
+use ampcodec::payload::Verdict;
 use ampcodec::plain::{Leaf, Part, Parts};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::keys::Keys;
 
 /// Places of the stack and the memo that are kept for the next pickle.
 const KEPT: usize = 1 << 10;
@@ -16,24 +20,45 @@ pub struct Reader {
     stack: Vec<Py<PyAny>>,
     marks: Vec<usize>,
     memo: Vec<Py<PyAny>>,
+    keys: Keys<PyString>,
 }
 
 impl Reader {
-    /// The packed message in a payload that the scan calls PLAIN: `(sessid, kwargs)`.
+    /// The packed message in a payload: `(sessid, kwargs)`.
     ///
-    /// `None` when it has another shape, or holds what only `pickle.loads` knows to read, or to
+    /// `None` when the payload is not PLAIN, when it has another shape, or holds what only `pickle.loads` knows to read, or to
     /// refuse: sets, bytearrays, integers of more than 64 bits, lone surrogates, unhashable keys.
-    pub fn message<'py>(&mut self, py: Python<'py>, payload: &[u8]) -> Option<Bound<'py, PyTuple>> {
-        let value = self.value(py, payload);
+    pub fn message<'py>(
+        &mut self,
+        py: Python<'py>,
+        payload: &Payload<'_>,
+    ) -> Option<Bound<'py, PyTuple>> {
+        if payload.verdict != Verdict::Plain {
+            return None;
+        }
+        let value = self.value(py, payload.pickle, payload.recalls);
         self.clear();
         value?.cast_into_exact().ok().filter(is_message)
     }
 
-    fn value<'py>(&mut self, py: Python<'py>, payload: &[u8]) -> Option<Bound<'py, PyAny>> {
-        let mut parts = Parts::new(payload);
+    fn value<'py>(
+        &mut self,
+        py: Python<'py>,
+        pickle: &[u8],
+        recalls: bool,
+    ) -> Option<Bound<'py, PyAny>> {
+        let mut parts = Parts::new(pickle);
+        // Whether a dict has just been begun, so that its first key is next.
+        let mut begun = false;
         loop {
-            match parts.read()? {
-                Part::Leaf(leaf) => self.stack.push(make_leaf(py, leaf)),
+            let part = parts.read()?;
+            match part {
+                Part::Leaf(Leaf::Text(key)) if begun => {
+                    let key = self.keys.get(py, key)?;
+                    self.push(key.into_any());
+                }
+                Part::Leaf(leaf) => self.stack.push(make_leaf(py, leaf)?),
+                Part::Memoize | Part::Put(_) if !recalls => continue,
                 Part::Mark => self.marks.push(self.stack.len()),
                 Part::List => self.push(PyList::empty(py).into_any()),
                 Part::Dict => self.push(PyDict::new(py).into_any()),
@@ -60,6 +85,7 @@ impl Reader {
                 }
                 Part::Stop => return Some(self.stack.pop()?.into_bound(py)),
             }
+            begun = matches!(part, Part::Dict) || begun && matches!(part, Part::Mark);
         }
     }
 
@@ -129,15 +155,16 @@ impl Reader {
     }
 }
 
-fn make_leaf(py: Python<'_>, leaf: Leaf<'_>) -> Py<PyAny> {
-    match leaf {
+/// `None` for text that is not UTF-8: lone surrogates are a matter for `pickle.loads`.
+fn make_leaf(py: Python<'_>, leaf: Leaf<'_>) -> Option<Py<PyAny>> {
+    Some(match leaf {
         Leaf::None => py.None(),
         Leaf::Bool(value) => PyBool::new(py, value).to_owned().into_any().unbind(),
         Leaf::Int(value) => PyInt::new(py, value).into_any().unbind(),
         Leaf::Float(value) => PyFloat::new(py, value).into_any().unbind(),
-        Leaf::Text(value) => PyString::new(py, value).into_any().unbind(),
+        Leaf::Text(value) => PyString::from_bytes(py, value).ok()?.into_any().unbind(),
         Leaf::Bytes(value) => PyBytes::new(py, value).into_any().unbind(),
-    }
+    })
 }
 
 /// Whether it is a session's number, or a list of them, and a dict.
