@@ -2,7 +2,7 @@
 
 use ampcodec::BoxError;
 use ampcodec::boxes::{Decoder, Limits, RawBox};
-use ampcodec::message::{Encoder, Header, Incoming, Packed, Router, Unpacker, put_answer};
+use ampcodec::message::{Encoder, Header, Incoming, Packed, Payload, Router, Unpacker, put_answer};
 use ampcodec::payload::Verdict;
 use proptest::collection::vec;
 use proptest::prelude::*;

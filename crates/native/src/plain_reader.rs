@@ -26,8 +26,9 @@ pub struct Reader {
 impl Reader {
     /// The packed message in a payload: `(sessid, kwargs)`.
     ///
-    /// `None` when the payload is not PLAIN, when it has another shape, or holds what only `pickle.loads` knows to read, or to
-    /// refuse: sets, bytearrays, integers of more than 64 bits, lone surrogates, unhashable keys.
+    /// `None` when the payload is not PLAIN, when it has another shape, or when it holds what only
+    /// `pickle.loads` knows to read, or to refuse: sets, bytearrays, integers of more than 64 bits,
+    /// lone surrogates, unhashable keys.
     pub fn message<'py>(
         &mut self,
         py: Python<'py>,
@@ -59,34 +60,40 @@ impl Reader {
                 }
                 Part::Leaf(leaf) => self.stack.push(make_leaf(py, leaf)?),
                 Part::Memoize | Part::Put(_) if !recalls => continue,
-                Part::Mark => self.marks.push(self.stack.len()),
-                Part::List => self.push(PyList::empty(py).into_any()),
-                Part::Dict => self.push(PyDict::new(py).into_any()),
-                Part::TupleOf(count) => self.tuple(py, self.stack.len().checked_sub(count)?)?,
-                Part::Tuple => {
-                    let start = self.marks.pop()?;
-                    self.tuple(py, start)?;
-                }
-                Part::Append => self.extend_list(py, self.stack.len().checked_sub(1)?)?,
-                Part::SetItem => self.extend_dict(py, self.stack.len().checked_sub(2)?)?,
-                Part::Appends => {
-                    let start = self.marks.pop()?;
-                    self.extend_list(py, start)?;
-                }
-                Part::SetItems => {
-                    let start = self.marks.pop()?;
-                    self.extend_dict(py, start)?;
-                }
-                Part::Memoize => self.put(py, self.memo.len())?,
-                Part::Put(number) => self.put(py, number)?,
-                Part::Get(number) => {
-                    let value = self.memo.get(number)?.clone_ref(py);
-                    self.stack.push(value);
-                }
                 Part::Stop => return Some(self.stack.pop()?.into_bound(py)),
+                _ => self.step(py, part)?,
             }
-            begun = matches!(part, Part::Dict) || begun && matches!(part, Part::Mark);
+            let between = matches!(part, Part::Mark | Part::Memoize | Part::Put(_));
+            begun = matches!(part, Part::Dict) || begun && between;
         }
+    }
+
+    /// The parts that make containers, fill them, or know the memo.
+    #[inline]
+    fn step(&mut self, py: Python<'_>, part: Part<'_>) -> Option<()> {
+        match part {
+            Part::Mark => self.marks.push(self.stack.len()),
+            Part::List => self.push(PyList::empty(py).into_any()),
+            Part::Dict => self.push(PyDict::new(py).into_any()),
+            Part::TupleOf(count) => self.tuple(py, self.stack.len().checked_sub(count)?)?,
+            Part::Append => self.extend_list(py, self.stack.len().checked_sub(1)?)?,
+            Part::SetItem => self.extend_dict(py, self.stack.len().checked_sub(2)?)?,
+            Part::Memoize => self.put(py, self.memo.len())?,
+            Part::Put(number) => self.put(py, number)?,
+            Part::Get(number) => {
+                let value = self.memo.get(number)?.clone_ref(py);
+                self.stack.push(value);
+            }
+            _ => {
+                let start = self.marks.pop()?;
+                match part {
+                    Part::Appends => self.extend_list(py, start)?,
+                    Part::SetItems => self.extend_dict(py, start)?,
+                    _ => self.tuple(py, start)?,
+                }
+            }
+        }
+        Some(())
     }
 
     fn clear(&mut self) {
@@ -167,7 +174,7 @@ fn make_leaf(py: Python<'_>, leaf: Leaf<'_>) -> Option<Py<PyAny>> {
     })
 }
 
-/// Whether it is a session's number, or a list of them, and a dict.
+/// Whether it is exactly a session's number, or a list of them, and a dict.
 fn is_message(value: &Bound<'_, PyTuple>) -> bool {
     let Ok((sessid, kwargs)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() else {
         return false;
