@@ -1,10 +1,12 @@
 //! What the scan calls PLAIN is run by a small unpickler that keeps the real graph of values: it
-//! finds no class, no far memo index, no cycle, and nothing nested deeper than the scan allows.
+//! finds no class, no far memo index, no cycle, and nothing nested deeper than the scan allows. The
+//! opcodes that values are built by without an unpickler end where the pickle does.
 #![no_main]
 
 mod unpickler;
 
 use ampcodec::payload::{Scanner, Verdict};
+use ampcodec::plain::{Part, Parts};
 use libfuzzer_sys::fuzz_target;
 use unpickler::Unpickler;
 
@@ -64,6 +66,18 @@ fn pickle(data: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Whoever builds values of a plain pickle meets its STOP at its end, or is told that there is
+/// something that only an unpickler knows.
+fn read_parts(pickle: &[u8]) {
+    let mut parts = Parts::new(pickle);
+    while let Some(part) = parts.read() {
+        if part == Part::Stop {
+            assert_eq!(parts.read(), None, "{pickle:02x?}");
+            return;
+        }
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let pickle = pickle(data);
     let mut scanner = Scanner::default();
@@ -76,6 +90,7 @@ fuzz_target!(|data: &[u8]| {
                 depth.is_some_and(|depth| depth <= MAX_DEPTH),
                 "{depth:?}: {pickle:02x?}"
             );
+            read_parts(&pickle);
         }
         Verdict::Objects(reason) | Verdict::Reject(reason) => {
             assert!((1..=2000).contains(&reason.len()), "{reason}");

@@ -5,6 +5,7 @@ from typing import final
 __all__ = [
     "OBJECTS",
     "PLAIN",
+    "READ",
     "REJECT",
     "AmpDecoder",
     "BoxError",
@@ -13,6 +14,7 @@ __all__ = [
     "compress",
     "decode_boxes",
     "decompress",
+    "dump_packed",
     "encode_answer",
     "encode_box",
     "encode_message",
@@ -32,11 +34,13 @@ __all__ = [
 PLAIN: int
 OBJECTS: int
 REJECT: int
+READ: int
 
 class BoxError(ValueError): ...
 
 def encode_box(box: dict[bytes, bytes]) -> bytes: ...
 def encode_answer(tag: bytes) -> bytes: ...
+def dump_packed(sessid: object, kwargs: object) -> bytes | None: ...
 def encode_message(
     command: bytes, key: bytes, payload: bytes, ask: int | None, level: int
 ) -> bytes: ...
@@ -62,7 +66,7 @@ class AmpDecoder:
     def error(self) -> tuple[str, str] | None: ...
     def receive_data(
         self, data: bytes
-    ) -> list[bytes | tuple[bytes, bytes | None, bytes, int, str] | dict[bytes, bytes]]: ...
+    ) -> list[bytes | tuple[bytes, bytes | None, object, int, str] | dict[bytes, bytes]]: ...
 
 # ---- telnetcodec
 

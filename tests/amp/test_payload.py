@@ -1,5 +1,6 @@
 """Packed messages, there and back, and what is refused; pickle's own ways to fail."""
 
+import collections
 import datetime as dt
 import pickle
 from types import SimpleNamespace
@@ -47,6 +48,28 @@ def test_any_plain_message(kwargs):
     data = payload.dumps(7, kwargs)
     assert payload.loads(data, PLAIN) == (7, kwargs)
     assert payload.loads(data, OBJECTS) == (7, kwargs)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"text": [["look"], {}]},  # the codec pickles it
+        {"set": {1}, "number": 2**70, "surrogate": "\ud800"},
+        {"long": "x" * 100_000},
+        {"many": [None] * 5000},
+        collections.OrderedDict(a=1),
+    ],
+    ids=["plain", "rare", "long", "many", "class"],
+)
+def test_whoever_pickles_it_the_message_is_the_same(kwargs):
+    assert pickle.loads(payload.dumps(1, kwargs)) == (1, kwargs)
+
+
+def test_a_message_that_holds_itself():
+    kwargs = {}
+    kwargs["self"] = [kwargs]
+    _, read = pickle.loads(payload.dumps(1, kwargs))
+    assert read["self"][0] is read
 
 
 @pytest.mark.parametrize("protocol", [4, 5])

@@ -233,6 +233,17 @@ def test_packed_messages(make_link, metrics):
     assert metrics.amp_messages_received == 2
 
 
+def test_packed_messages_that_the_codec_leaves_to_pickle(make_link, wire, metrics):
+    given = []
+    link = make_link(packed={MsgServer2Portal: lambda _link, *message: given.append(message)})
+    kwargs = {"text": [[{1}, 2**70, "\ud800"], {}]}
+    link.receive_data(as_message(wire, pickle.dumps((1, kwargs), 5)))
+    link.receive_data(as_message(wire, pickle.dumps((True, {}), 5)))
+    assert given == [(1, kwargs), (True, {})]
+    assert link.connection.take_boxes() == [{"_answer": b"5"}] * 2
+    assert metrics.amp_rejected_payloads == metrics.amp_stand_in_payloads == 0
+
+
 def test_a_packed_function_that_fails(make_link, events, metrics):
     def fail(link, sessid, kwargs):
         raise ValueError("no such room")

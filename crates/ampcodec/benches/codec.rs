@@ -72,7 +72,7 @@ fn messages(criterion: &mut Criterion) {
                     let mut input = &wire[..];
                     let raw = decoder.next_box(&mut input).ok().flatten().expect("a box");
                     assert!(matches!(router.route(raw), Incoming::Packed(_)));
-                    black_box(unpacker.unpack(raw, HEADER.key, size + 64).0.len())
+                    black_box(unpacker.unpack(raw, HEADER.key, size + 64).pickle.len())
                 });
             });
         }

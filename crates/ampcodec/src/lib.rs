@@ -1,7 +1,8 @@
 //! AMP boxes, the `Compressed` argument and the pickle scan, sans-IO.
 //!
 //! The files stand in the order of the data: [`boxes`] knows framing, [`compressed`] the long values
-//! that are cut over several keys, [`payload`] what a pickle may hold, [`message`] puts the three
+//! that are cut over several keys, [`payload`] what a pickle may hold, [`plain`] what stands in a
+//! harmless one, [`message`] puts framing, values and judgement
 //! together. Nothing here reads a clock or a socket, and nothing is allocated per call that a
 //! previous call has left to be used again.
 
@@ -13,6 +14,7 @@ mod memory;
 pub mod message;
 mod opcodes;
 pub mod payload;
+pub mod plain;
 mod shadow;
 mod stored;
 

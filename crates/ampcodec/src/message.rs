@@ -187,6 +187,17 @@ impl Router {
     }
 }
 
+/// A payload that was inflated and judged.
+#[derive(Clone, Debug)]
+pub struct Payload<'a> {
+    /// The pickle; empty when it cannot be read.
+    pub pickle: &'a [u8],
+    /// What may be done with it.
+    pub verdict: Verdict,
+    /// Whether it takes values out of the memo, so that its reader needs one.
+    pub recalls: bool,
+}
+
 /// Inflates payloads and judges the pickles in them; its buffers are used again for the next.
 #[derive(Debug, Default)]
 pub struct Unpacker {
@@ -199,17 +210,20 @@ impl Unpacker {
     ///
     /// A payload that cannot be read, or is longer than `limit`, comes out empty with a REJECT: it
     /// costs that message, not the stream.
-    pub fn unpack<'a>(
-        &'a mut self,
-        raw: RawBox<'a>,
-        name: &[u8],
-        limit: usize,
-    ) -> (&'a [u8], Verdict) {
+    pub fn unpack<'a>(&'a mut self, raw: RawBox<'a>, name: &[u8], limit: usize) -> Payload<'a> {
         let payload = Chunks::collect(raw.fields(), name)
             .and_then(|chunks| self.inflater.inflate(&chunks, limit));
         match payload {
-            Ok(payload) => (payload, self.scanner.scan(payload)),
-            Err(error) => (&[], Verdict::Reject(format!("{}: {error}", error.name()))),
+            Ok(pickle) => Payload {
+                pickle,
+                verdict: self.scanner.scan(pickle),
+                recalls: self.scanner.recalls(),
+            },
+            Err(error) => Payload {
+                pickle: &[],
+                verdict: Verdict::Reject(format!("{}: {error}", error.name())),
+                recalls: false,
+            },
         }
     }
 }

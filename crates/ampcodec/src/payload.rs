@@ -71,6 +71,12 @@ impl Scanner {
             Ok(()) => Verdict::Plain,
         }
     }
+
+    /// Whether the pickle that was judged last takes values out of the memo.
+    #[must_use]
+    pub fn recalls(&self) -> bool {
+        self.shadow.recalled
+    }
 }
 
 struct Scan<'a> {

@@ -124,6 +124,8 @@ pub struct Shadow {
     memo: Vec<Memo>,
     /// Nothing below this place can be taken: it lies under the last mark.
     floor: usize,
+    /// Whether a memoized value was pushed again.
+    pub recalled: bool,
 }
 
 impl Shadow {
@@ -137,6 +139,7 @@ impl Shadow {
         self.memo.clear();
         self.memo.shrink_to(KEPT);
         self.floor = 0;
+        self.recalled = false;
     }
 
     /// Whether there is one value and nothing else.
@@ -273,6 +276,7 @@ impl Shadow {
         let mut item = Item::new(memo.kind, depth).forgeable(memo.forgeable);
         item.at = memo.at;
         item.reference = true;
+        self.recalled = true;
         self.push(item)?;
         Ok(unknown)
     }

@@ -2,7 +2,7 @@
 
 use ampcodec::BoxError;
 use ampcodec::boxes::{Decoder, Limits, RawBox};
-use ampcodec::message::{Encoder, Header, Incoming, Packed, Router, Unpacker, put_answer};
+use ampcodec::message::{Encoder, Header, Incoming, Packed, Payload, Router, Unpacker, put_answer};
 use ampcodec::payload::Verdict;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -161,7 +161,11 @@ fn boxes_are_told_apart() {
 fn unpack(stream: &[u8], limit: usize) -> (Vec<u8>, Verdict) {
     let mut unpacker = Unpacker::default();
     with_box(stream, |raw| {
-        let (payload, verdict) = unpacker.unpack(raw, b"packed_data", limit);
+        let Payload {
+            pickle: payload,
+            verdict,
+            ..
+        } = unpacker.unpack(raw, b"packed_data", limit);
         (payload.to_vec(), verdict)
     })
 }
@@ -222,7 +226,7 @@ proptest! {
             let expected = ask.map(|number| format!("{number:x}").into_bytes());
             assert_eq!(tag, expected.as_deref());
             let mut unpacker = Unpacker::default();
-            assert!(unpacker.unpack(raw, key.as_bytes(), payload.len()).0 == payload);
+            assert!(unpacker.unpack(raw, key.as_bytes(), payload.len()).pickle == payload);
         });
     }
 }

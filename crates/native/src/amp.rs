@@ -10,8 +10,10 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use crate::amp_decoder::{Keys, to_dict};
+use crate::amp_decoder::to_dict;
 use crate::fields::for_each_field;
+use crate::keys::Keys;
+use crate::plain_writer::put_message;
 
 /// Work on this many bytes or more is done without the interpreter's lock.
 pub const DETACHED: usize = 64 * 1024;
@@ -31,6 +33,8 @@ pub const PLAIN: u8 = 0;
 pub const OBJECTS: u8 = 1;
 /// The payload is not to be unpickled.
 pub const REJECT: u8 = 2;
+/// The payload held plain types only, and has been read already.
+pub const READ: u8 = 3;
 
 thread_local! {
     /// What is used again from call to call; a deflate state alone has 300 KB.
@@ -95,6 +99,19 @@ pub fn encode_answer<'py>(py: Python<'py>, tag: &[u8]) -> PyResult<Bound<'py, Py
         scratch.clear();
         put_answer(&mut scratch.out, tag).map_err(box_error)?;
         Ok(PyBytes::new(py, &scratch.out))
+    })
+}
+
+/// Pickle `(sessid, kwargs)`; None when that is a task for `pickle.dumps`.
+#[pyfunction]
+pub fn dump_packed<'py>(
+    sessid: &Bound<'py, PyAny>,
+    kwargs: &Bound<'py, PyAny>,
+) -> Option<Bound<'py, PyBytes>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        put_message(&mut scratch.out, sessid, kwargs)?;
+        Some(PyBytes::new(sessid.py(), &scratch.out))
     })
 }
 

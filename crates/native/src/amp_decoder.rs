@@ -5,7 +5,9 @@ use ampcodec::message::{COMMAND, Incoming, Packed, Router, Unpacker};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use crate::amp::{box_error, verdict_and_reason, work_on};
+use crate::amp::{READ, box_error, verdict_and_reason, work_on};
+use crate::keys::Keys;
+use crate::plain_reader::Reader;
 
 /// Turns the bytes of an AMP peer into answers, packed messages and boxes.
 #[pyclass(module = "portal._native")]
@@ -13,9 +15,10 @@ pub struct AmpDecoder {
     decoder: Decoder,
     router: Router,
     unpacker: Unpacker,
+    reader: Reader,
     /// The names of the router's commands.
     commands: Vec<Py<PyBytes>>,
-    keys: Keys,
+    keys: Keys<PyBytes>,
     #[pyo3(get, set)]
     max_payload: usize,
 }
@@ -46,6 +49,7 @@ impl AmpDecoder {
             }),
             router,
             unpacker: Unpacker::default(),
+            reader: Reader::default(),
             commands,
             keys: Keys::default(),
             max_payload,
@@ -64,12 +68,16 @@ impl AmpDecoder {
                 Incoming::Packed(Packed { route, ask }) => {
                     let (unpacker, limit) = (&mut self.unpacker, self.max_payload);
                     let name = self.router.argument(route);
-                    let (payload, verdict) =
-                        work_on(py, raw.size(), || unpacker.unpack(raw, name, limit));
-                    let (verdict, reason) = verdict_and_reason(&verdict);
+                    let payload = work_on(py, raw.size(), || unpacker.unpack(raw, name, limit));
                     let command = self.commands[route].bind(py);
                     let ask = ask.map(|tag| PyBytes::new(py, tag));
-                    list.append((command, ask, PyBytes::new(py, payload), verdict, reason))?;
+                    if let Some(message) = self.reader.message(py, &payload) {
+                        list.append((command, ask, message, READ, ""))?;
+                    } else {
+                        let (verdict, reason) = verdict_and_reason(&payload.verdict);
+                        let pickle = PyBytes::new(py, payload.pickle);
+                        list.append((command, ask, pickle, verdict, reason))?;
+                    }
                 }
             }
         }
@@ -94,7 +102,7 @@ impl AmpDecoder {
 pub fn to_dict<'py>(
     py: Python<'py>,
     raw: RawBox<'_>,
-    keys: &mut Keys,
+    keys: &mut Keys<PyBytes>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let content = PyDict::new(py);
     for (key, value) in raw.fields() {
@@ -106,49 +114,4 @@ pub fn to_dict<'py>(
         content.set_item(keys.get(py, key), value)?;
     }
     Ok(content)
-}
-
-/// Keys and names of commands that came before: one object for each, which knows its hash.
-pub struct Keys {
-    slots: [Option<Py<PyBytes>>; Keys::SLOTS],
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self {
-            slots: [const { None }; Self::SLOTS],
-        }
-    }
-}
-
-impl Keys {
-    /// More than a game's commands have keys. A newcomer takes the slot of another.
-    const SLOTS: usize = 64;
-    /// Longer ones are not worth keeping.
-    const LONGEST: usize = 32;
-
-    fn get<'py>(&mut self, py: Python<'py>, key: &[u8]) -> Bound<'py, PyBytes> {
-        if key.len() > Self::LONGEST {
-            return PyBytes::new(py, key);
-        }
-        let slot = &mut self.slots[slot_of(key)];
-        if let Some(known) = slot {
-            let known = known.bind(py);
-            if known.as_bytes() == key {
-                return known.clone();
-            }
-        }
-        let new = PyBytes::new(py, key);
-        *slot = Some(new.clone().unbind());
-        new
-    }
-}
-
-/// A slot by the length and the last eight bytes, in which keys of one kind differ.
-fn slot_of(key: &[u8]) -> usize {
-    let mut tail = [0; 8];
-    let size = key.len().min(tail.len());
-    tail[..size].copy_from_slice(&key[key.len() - size..]);
-    let mixed = (u64::from_le_bytes(tail) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 58) as usize
 }

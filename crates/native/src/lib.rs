@@ -6,7 +6,10 @@
 mod amp;
 mod amp_decoder;
 mod fields;
+mod keys;
 mod markup;
+mod plain_reader;
+mod plain_writer;
 mod telnet;
 mod websocket;
 
@@ -17,8 +20,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::amp::{
-        BoxError, compress, decode_boxes, decompress, encode_answer, encode_box, encode_message,
-        scan_pickle,
+        BoxError, compress, decode_boxes, decompress, dump_packed, encode_answer, encode_box,
+        encode_message, scan_pickle,
     };
     #[pymodule_export]
     use super::amp_decoder::AmpDecoder;
@@ -28,6 +31,8 @@ mod _native {
     const OBJECTS: u8 = super::amp::OBJECTS;
     #[pymodule_export]
     const REJECT: u8 = super::amp::REJECT;
+    #[pymodule_export]
+    const READ: u8 = super::amp::READ;
     #[pymodule_export]
     use super::markup::{markup_to_ansi, markup_to_html, markup_to_plain};
     #[pymodule_export]

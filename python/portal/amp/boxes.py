@@ -7,6 +7,7 @@ and layout are those of AMP: keys of 1 to 255 bytes, values of up to 65535, keys
 
 from portal._native import (
     PLAIN,
+    READ,
     AmpDecoder,
     BoxError,
     encode_answer,
@@ -20,6 +21,7 @@ from portal.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
     "PLAIN",
+    "READ",
     "AmpDecoder",
     "Box",
     "compress",

@@ -1,7 +1,8 @@
 """Pickled payloads: written plainly, and read without ever importing a thing.
 
-A packed message is the pickle of `(sessid, kwargs)`. The codec's scan has judged its bytes before
-they come here, and this module trusts that judgement:
+A packed message is the pickle of `(sessid, kwargs)`. The codec writes and reads most of them by
+itself. What is too large or too rare for that, pickle writes and reads here; the codec's scan has
+judged its bytes before they come, and this module trusts that judgement:
 
 - PLAIN: nothing but None, numbers, text, bytes and containers; C's unpickler reads it.
 - OBJECTS: classes occur. An unpickler that knows only inert stand-ins reads it, and what comes out
@@ -9,7 +10,8 @@ they come here, and this module trusts that judgement:
   messages, and one unknown class must not log everybody out at the next reload.
 - REJECT: no unpickler sees it.
 
-Nothing else in the program imports pickle.
+READ is none of this module's business: the codec hands out the values. Nothing else in the program
+imports pickle.
 """
 
 import io
@@ -17,7 +19,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from portal._native import OBJECTS, PLAIN, scan_pickle
+from portal._native import OBJECTS, PLAIN, dump_packed, scan_pickle
 from portal.amp.stand_ins import Budget, Normaliser
 from portal.errors import LocalProtocolError, RemoteProtocolError
 
@@ -45,6 +47,8 @@ def dumps(sessid: int | list[int], kwargs: Mapping[str, Any]) -> bytes:
     Give it plain values only: a class of ours would be an import on the other side.
     Raises LocalProtocolError when something in it cannot be pickled.
     """
+    if (data := dump_packed(sessid, kwargs)) is not None:
+        return data
     try:
         return pickle.dumps((sessid, kwargs), PROTOCOL)
     except UNPICKLABLE as error:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from portal.amp.boxes import PLAIN, Box, encode_answer, encode_box
+from portal.amp.boxes import PLAIN, READ, Box, encode_answer, encode_box
 from portal.amp.commands import UNHANDLED, UNKNOWN, Command, PackedCommand
 from portal.amp.payload import loads
 from portal.errors import LocalProtocolError, NotBegun, PortalError, RemoteProtocolError
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 Responder = Callable[..., Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None]
 PackedResponder = Callable[["Link", Any, dict[Any, Any]], None]
-PackedItem = tuple[bytes, bytes | None, bytes, int, str]
+PackedItem = tuple[bytes, bytes | None, Any, int, str]
 
 # Asynchronous responders of one link at once; more are answered BUSY. It is people who ask these.
 RUNNING_RESPONDERS = 256
@@ -142,15 +142,18 @@ class Responders:
             self._unhandled(name, ask)
             return
         command, function = self._packed[name]
-        try:
-            sessid, kwargs = loads(payload, verdict)
-        except RemoteProtocolError as error:
-            link.metrics.amp_rejected_payloads += 1
-            log.warning("amp_payload_rejected", link=link.name, reason=reason or error.text)
-            self.answer_error(command, ask, error)
-            return
-        if verdict != PLAIN:
-            self._note_stand_ins(command, reason)
+        if verdict == READ:
+            sessid, kwargs = payload
+        else:
+            try:
+                sessid, kwargs = loads(payload, verdict)
+            except RemoteProtocolError as error:
+                link.metrics.amp_rejected_payloads += 1
+                log.warning("amp_payload_rejected", link=link.name, reason=reason or error.text)
+                self.answer_error(command, ask, error)
+                return
+            if verdict != PLAIN:
+                self._note_stand_ins(command, reason)
         self._command = command
         self._ask = ask
         try:
