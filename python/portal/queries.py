@@ -24,7 +24,7 @@ class Queries:
     `gauges` are read whenever somebody asks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every part is handed in, by name
         self,
         name: str,
         metrics: Metrics,
