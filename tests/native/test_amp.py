@@ -18,6 +18,7 @@ from portal._native import (
     decode_boxes,
     decompress,
     encode_answer,
+    encode_answers,
     encode_box,
     encode_message,
 )
@@ -246,3 +247,14 @@ def test_threads_have_each_their_own_state():
     for thread in threads:
         thread.join()
     assert results == [True] * 160
+
+
+@pytest.mark.parametrize("tags", [[], [b"1"], [b"1", b"ff", b"\xff" * 255]])
+def test_answers_stand_one_behind_the_other(tags):
+    assert encode_answers(tags) == b"".join(map(encode_answer, tags))
+
+
+@pytest.mark.parametrize("tags", [["1"], [b"1", None], (b"1",)])
+def test_answers_have_tags_of_bytes(tags):
+    with pytest.raises(TypeError):
+        encode_answers(tags)

@@ -115,6 +115,18 @@ pub fn dump_packed<'py>(
     })
 }
 
+/// Write the boxes of answers that have a tag and nothing else, one behind the other.
+#[pyfunction]
+pub fn encode_answers<'py>(tags: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyBytes>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        for tag in tags {
+            put_answer(&mut scratch.out, tag.cast::<PyBytes>()?.as_bytes()).map_err(box_error)?;
+        }
+        Ok(PyBytes::new(tags.py(), &scratch.out))
+    })
+}
+
 /// Write a whole packed message: header fields and the compressed payload.
 #[pyfunction]
 pub fn encode_message<'py>(

@@ -20,8 +20,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::amp::{
-        BoxError, compress, decode_boxes, decompress, dump_packed, encode_answer, encode_box,
-        encode_message, scan_pickle,
+        BoxError, compress, decode_boxes, decompress, dump_packed, encode_answer, encode_answers,
+        encode_box, encode_message, scan_pickle,
     };
     #[pymodule_export]
     use super::amp_decoder::AmpDecoder;

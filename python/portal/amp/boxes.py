@@ -11,6 +11,7 @@ from portal._native import (
     AmpDecoder,
     BoxError,
     encode_answer,
+    encode_answers,
     encode_message,
 )
 from portal._native import compress as _compress
@@ -28,6 +29,7 @@ __all__ = [
     "decode_boxes",
     "decompress",
     "encode_answer",
+    "encode_answers",
     "encode_box",
     "encode_message",
 ]

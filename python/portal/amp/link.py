@@ -277,6 +277,7 @@ class Link:
                 self._receive_box(item)
             if self.closed:
                 return
+        self._responders.write_answers()
         self._watch_box(completed=bool(items))
 
     def receive_eof(self) -> None:
@@ -308,6 +309,7 @@ class Link:
     def _stop(self) -> None:
         if self.closed:
             return
+        self._responders.write_answers()
         self.closed = True
         if self._box_begun and self._deadlines is not None:
             self._deadlines.cancel(self)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from portal.amp.boxes import PLAIN, READ, Box, encode_answer, encode_box
+from portal.amp.boxes import PLAIN, READ, Box, encode_answer, encode_answers, encode_box
 from portal.amp.commands import UNHANDLED, UNKNOWN, Command, PackedCommand
 from portal.amp.payload import loads
 from portal.errors import LocalProtocolError, NotBegun, PortalError, RemoteProtocolError
@@ -86,6 +86,7 @@ class Responders:
     """Everything that one link answers, by command; made and fed by the link."""
 
     __slots__ = (
+        "_answers",
         "_ask",
         "_command",
         "_deferred",
@@ -109,6 +110,7 @@ class Responders:
         self._packed = {command.name: (command, function) for command, function in packed.items()}
         self._table: dict[bytes, _Entry] = {}
         self._running = 0
+        self._answers: list[bytes] = []  # tags of the packed messages of this read
         self._noted: set[str] = set()
         # The command that is being handled just now, and what was deferred in it.
         self._command: type[Command] | None = None
@@ -162,8 +164,18 @@ class Responders:
             self._fail(command, error)
         else:
             if self._deferred is None and ask is not None:
-                link.connection.write(encode_answer(ask))
+                self._answers.append(ask)
         self._command = self._deferred = None
+
+    def write_answers(self) -> None:
+        """Write the answers to the packed messages of a read so far.
+
+        They wait for its end, or for what must not overtake them: many at once cost little more
+        than one.
+        """
+        if self._answers:
+            self._link.connection.write(encode_answers(self._answers))
+            self._answers.clear()
 
     def receive_command(self, box: Box) -> None:
         """Run the responder of a command, or start it when it is asynchronous."""
@@ -254,6 +266,7 @@ class Responders:
             return
         text = description[:MAX_DESCRIPTION].encode("utf-8", "replace")
         box = {b"_error": ask, b"_error_code": code.encode("ascii"), b"_error_description": text}
+        self.write_answers()
         self._link.connection.write(encode_box(box))
 
     def _unhandled(self, name: bytes, ask: bytes | None) -> None:
