@@ -80,7 +80,8 @@ bench: setup  ## measure, and write benches/results; QUICK=1 takes four minutes 
 	cargo build --release --quiet -p load
 	$(BIN)/python benches/run.py $(if $(QUICK),--quick)
 
-wheel: setup  ## build the abi3 wheel into dist/
+wheel: setup  ## build the abi3 wheel and the source distribution into dist/
+	$(BIN)/maturin sdist --out dist
 	$(BIN)/maturin build --release --out dist
 
 fuzz:  ## fuzz the decoders for MINUTES=6 in all
