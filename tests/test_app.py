@@ -1,13 +1,18 @@
 """The Portal put together: what it opens, and in which order it ends."""
 
 import contextlib
+import json
 import os
+import re
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 import trio
 import trio.testing
+import trio_websocket
 
 from portal import app
 from portal.amp.commands import AdminPortal2Server, AdminServer2Portal, Operation, PortalQuery
@@ -96,6 +101,94 @@ async def test_players_are_told_when_it_stops(running, nursery):
         for address in (info["telnet"][0], info["amp"]):
             with pytest.raises(OSError, match=r"."):
                 await trio.open_tcp_stream(*address)
+
+
+async def get(stream, path):
+    """Ask for a page on a connection that is kept; returns the status of the answer."""
+    await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += await stream.receive_some()
+    head, _, body = data.partition(b"\r\n\r\n")
+    (size,) = re.findall(rb"content-length: (\d+)", head)
+    while len(body) < int(size):
+        body += await stream.receive_some()
+    return int(head.split()[1])
+
+
+@pytest.mark.parametrize("port", ["websocket", "http"])
+async def test_websockets_come_in_by_two_ports(running, port):
+    portal, info = await running()
+    with trio.fail_after(PATIENCE):
+        where = "ws://{}:{}/play?status=1".format(*info[port][0])
+        async with trio_websocket.open_websocket_url(where) as websocket:
+            state = await websocket.get_message()
+            assert json.loads(state) == ["portal_status", ["starting"], {}]
+            (session,) = portal.sessionhandler.sessions.values()
+            assert (session.path, session.protocol_key) == ("/play", "websocket")
+
+
+async def test_pages_tell_whether_the_game_is_there(running):
+    portal, info = await running()
+    with trio.fail_after(PATIENCE):
+        async with await trio.open_tcp_stream(*info["http"][0]) as stream:
+            assert await get(stream, "/healthz") == 200
+            assert await get(stream, "/") == 200
+            assert await get(stream, "/readyz") == 503
+            assert await get(stream, "/metrics") == 200
+            await dial_as_disobedient_server(portal)
+            assert await get(stream, "/readyz") == 200
+
+
+async def test_the_websockets_own_port_has_no_pages(running):
+    _, info = await running()
+    with trio.fail_after(PATIENCE):
+        async with await trio.open_tcp_stream(*info["websocket"][0]) as stream:
+            assert await get_refused(stream) == 426
+
+
+async def get_refused(stream):
+    await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return int((await read_all(stream)).split()[1])
+
+
+async def test_browsers_are_told_when_it_stops():
+    portal = Portal(make_config())
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            info = await nursery.start(portal.run)
+            page = await trio.open_tcp_stream(*info["http"][0])
+            assert await get(page, "/healthz") == 200
+            where = "ws://{}:{}/".format(*info["websocket"][0])
+            async with trio_websocket.open_websocket_url(where) as websocket:
+                await websocket.get_message()
+                portal.stop()
+                assert app.GOODBYE in await websocket.get_message()
+                with pytest.raises(trio_websocket.ConnectionClosed) as closed:
+                    await websocket.get_message()
+                assert closed.value.reason.code == 1000
+            assert await read_all(page) == b""
+
+
+def test_without_an_http_port_its_libraries_are_spared():
+    """They cost memory and start-up time, and are nobody's business then."""
+    program = (
+        "import sys\n"
+        "from portal.app import Portal\n"
+        "from portal.config import Config, HttpConfig\n"
+        "Portal(Config(http=HttpConfig(enabled={})))\n"
+        "print(*sorted({{'hypercorn', 'starlette', 'anyio', 'h2'}} & set(sys.modules)))\n"
+    )
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", program.format(enabled)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for enabled in (False, True)
+    ]
+    assert found == [[], ["anyio", "h2", "hypercorn", "starlette"]]
 
 
 async def test_stopped_it_returns_and_closes_everything():

@@ -340,6 +340,61 @@ async def test_aborting_a_close_keeps_its_reason(hub, connect, until):
     assert recorder.connection.close_reason == "first"
 
 
+# ---- being told that all was sent
+
+
+@both
+async def test_it_is_told_once_when_all_was_sent(hub, connect, until, kind):
+    recorder, peer = connect(hub, kind)
+    connection = recorder.connection
+    told = []
+    connection.write(b"z" * 4 * MIB)
+    connection.call_when_sent(lambda: told.append(connection.unsent))
+    await until(lambda: 0 < connection.unsent < 4 * MIB)
+    await trio.testing.wait_all_tasks_blocked()
+    assert told == []
+    await peer.read(4 * MIB)
+    await until(lambda: told)
+    connection.write(b"more")
+    await peer.read(4)
+    assert told == [0]
+
+
+async def test_where_nothing_is_unsent_it_is_told_with_the_next_tick(hub, connect, until):
+    recorder, _ = connect(hub)
+    told = []
+    recorder.connection.call_when_sent(lambda: told.append("sent"))
+    assert told == []
+    await until(lambda: told)
+    await trio.testing.wait_all_tasks_blocked()
+    assert told == ["sent"]
+
+
+async def test_a_goodbye_that_was_sent_is_told(hub, connect, until):
+    recorder, _ = connect(hub)
+    told = []
+    recorder.connection.write(b"goodbye")
+    recorder.connection.close()
+    recorder.connection.call_when_sent(lambda: told.append("sent"))
+    await until(lambda: told)
+
+
+@pytest.mark.parametrize("end", ["abort", "reset"])
+async def test_the_end_forgets_who_wants_to_be_told(hub, connect, until, end):
+    recorder, peer = connect(hub)
+    connection = recorder.connection
+    told = []
+    connection.write(b"z" * 4 * MIB)
+    connection.call_when_sent(lambda: told.append("sent"))
+    await until(lambda: connection.unsent < 4 * MIB)
+    (connection.abort if end == "abort" else peer.reset)()
+    await until(lambda: recorder.lost)
+    connection.call_when_sent(lambda: told.append("after the end"))
+    await trio.testing.wait_all_tasks_blocked()
+    assert told == []
+    assert connection._sent is None
+
+
 # ---- deadlines of closing
 
 
@@ -552,6 +607,22 @@ async def test_an_exception_ends_its_connection_only(hub, connect, until, metric
     assert (entry["event"], entry["sessid"], entry["exc_info"]) == ("protocol_failed", 42, error)
     other_peer.send(b"unharmed")
     await until(lambda: other.data == b"unharmed")
+
+
+async def test_an_exception_after_an_abort_of_its_own(hub, connect, until, metrics):
+    recorder, peer = connect(hub)
+
+    def fail(_):
+        recorder.connection.abort("enough")
+        raise RuntimeError("a bug")
+
+    recorder.receive_data = fail
+    with capture_logs():
+        peer.send(b"x")
+        await until(lambda: recorder.lost)
+    assert recorder.lost == [None]
+    assert recorder.connection.close_reason == "enough"
+    assert metrics.protocol_crashes == 1
 
 
 async def test_an_exception_at_the_very_end(hub, connect, until, metrics):

@@ -69,6 +69,19 @@ def test_what_runs_is_known(queue):
     assert len(queue) == 1
 
 
+def test_the_first_to_expire(queue):
+    with pytest.raises(LookupError):
+        queue.first()
+    for item in "abc":
+        queue.start(item)
+    assert queue.first() == "a"
+    queue.restart("a")
+    assert queue.first() == "b"
+    queue.cancel("b")
+    assert queue.first() == "c"
+    assert len(queue) == 2
+
+
 def test_an_expired_item_runs_no_longer(clock):
     seen = []
     queue = DeadlineQueue(1.0, lambda item: seen.append(item in queue), clock)

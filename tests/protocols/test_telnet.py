@@ -10,7 +10,6 @@ import trio
 
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
-from portal.hub.timers import Timers
 from portal.metrics import Metrics
 from portal.protocols.player import TOO_LONG
 from portal.protocols.telnet import TelnetProtocol
@@ -22,86 +21,15 @@ NAWS = bytes.fromhex("ff fa 1f 00 50 00 18 ff f0")
 VECTORS = sorted((Path(__file__).parents[1] / "vectors/telnet").glob("*.json"))
 
 
-class FakeConnection:
-    """Notes what is done to it, in order."""
-
-    address = "192.0.2.7"
-
-    def __init__(self):
-        self.calls = []
-
-    def write(self, data):
-        self.calls.append(data)
-
-    def close(self, reason=""):
-        self.calls.append(("close", reason))
-
-    def pause_reading(self):
-        self.calls.append("pause")
-
-    def resume_reading(self):
-        self.calls.append("resume")
-
-    def take(self):
-        taken, self.calls = self.calls, []
-        return taken
-
-
-class FakeHandler:
-    """A sessionhandler that notes what it hears."""
-
-    def __init__(self):
-        self.heard = []
-        self.waiting = False
-
-    def is_waiting(self, session):
-        return self.waiting
-
-    def connect(self, session):
-        session.sessid = 7
-        self.heard.append("connect")
-
-    def sync(self, session):
-        self.heard.append("sync")
-
-    def disconnect(self, session):
-        self.heard.append("disconnect")
-
-    def data_in(self, session, /, **kwargs):
-        self.heard.append(kwargs["text"])
-
-    def take(self):
-        taken, self.heard = self.heard, []
-        return taken
-
-
-class FakeHub:
-    """The hub's clock and deadlines, with the clock in the test's hands."""
-
-    def __init__(self):
-        self.time = 100.0
-        self.timers = Timers(self.now)
-
-    def now(self):
-        return self.time
-
-    def deadlines(self, seconds, expired):
-        return self.timers.make_queue(seconds, expired)
-
-    def pass_time(self, seconds):
-        self.time += seconds
-        self.timers.sweep()
-
-
 class World:
     """One telnet port of a Portal that is nowhere, and its only player."""
 
-    def __init__(self, **sections):
-        self.hub = FakeHub()
-        self.handler = FakeHandler()
-        self.metrics = Metrics()
-        self.protocol = TelnetProtocol(Config(**sections), self.metrics, self.hub, self.handler)
-        self.connection = FakeConnection()
+    def __init__(self, surroundings):
+        self.hub = surroundings.hub
+        self.handler = surroundings.handler
+        self.metrics = surroundings.metrics
+        self.protocol = TelnetProtocol(*surroundings.parts)
+        self.connection = surroundings.connect()
         self.session = self.protocol.make_protocol(self.connection)
 
     def receive(self, data):
@@ -111,8 +39,13 @@ class World:
 
 
 @pytest.fixture
-def world():
-    world = World()
+def make_world(make_surroundings):
+    return lambda **sections: World(make_surroundings(**sections))
+
+
+@pytest.fixture
+def world(make_world):
+    world = make_world()
     assert world.connection.take() == [OFFERS]
     assert world.handler.take() == ["connect"]
     return world
@@ -147,8 +80,8 @@ def test_lines_in_another_encoding(world):
     assert world.connection.take() == [b"\xff\xff\r\n"]
 
 
-def test_a_line_too_long_is_told_and_counted():
-    world = World(limits=LimitsConfig(line_bytes=10))
+def test_a_line_too_long_is_told_and_counted(make_world):
+    world = make_world(limits=LimitsConfig(line_bytes=10))
     world.connection.take(), world.handler.take()
     told = TOO_LONG.format(10).encode() + b"\r\n"
     with structlog.testing.capture_logs() as logs:
@@ -161,8 +94,8 @@ def test_a_line_too_long_is_told_and_counted():
     assert all(entry["sessid"] == 7 for entry in logs)
 
 
-def test_a_subnegotiation_too_long_is_counted():
-    world = World(limits=LimitsConfig(subnegotiation_bytes=10))
+def test_a_subnegotiation_too_long_is_counted(make_world):
+    world = make_world(limits=LimitsConfig(subnegotiation_bytes=10))
     world.handler.take()
     assert world.receive(b"\xff\xfa\x18\0" + b"x" * 20 + b"\xff\xf0look\n")[0] == ["look"]
     assert world.metrics.subnegotiations_too_long == 1
@@ -389,9 +322,9 @@ def test_the_game_may_set_the_encoding(world, wished, flag, sent):
 # ---- storms and deadlines
 
 
-def test_a_storm_of_options_is_bounded():
+def test_a_storm_of_options_is_bounded(make_world):
     limits = LimitsConfig(negotiations_per_second=10.0, negotiation_burst=20)
-    world = World(limits=limits)
+    world = make_world(limits=limits)
     world.connection.take(), world.handler.take()
     with structlog.testing.capture_logs() as logs:
         heard, done = world.receive(b"\xff\xfd\xc8\xff\xfe\xc8" * 5000 + b"look\n")
@@ -455,8 +388,8 @@ def test_keepalive(world):
     assert world.connection.take() == [b"\xff\xf1"]
 
 
-def test_no_keepalive():
-    world = World(telnet=TelnetConfig(keepalive_seconds=0.0))
+def test_no_keepalive(make_world):
+    world = make_world(telnet=TelnetConfig(keepalive_seconds=0.0))
     world.connection.take()
     world.hub.pass_time(1000.0)
     assert world.connection.take() == []
@@ -567,9 +500,9 @@ def play(world, pieces, *, move=False):
     return heard, sent, world.session.get_state()
 
 
-def test_a_session_goes_on_elsewhere_at_every_cut():
+def test_a_session_goes_on_elsewhere_at_every_cut(make_world):
     def fresh():
-        world = World(limits=LimitsConfig(line_bytes=30))
+        world = make_world(limits=LimitsConfig(line_bytes=30))
         world.connection.take(), world.handler.take()
         return world
 
@@ -754,7 +687,7 @@ async def test_a_player_who_leaves_within_the_pause_after_a_flood(portal, autoju
     assert trio.current_time() == began
 
 
-def test_every_option_that_can_be_asked_has_its_place():
+def test_every_option_that_can_be_asked_has_its_place(make_world):
     """What a burst of all option words leaves behind does not depend on how it is cut."""
     words = b"".join(
         bytes([255, verb, option])
@@ -762,7 +695,7 @@ def test_every_option_that_can_be_asked_has_its_place():
     )
     states = []
     for size in (len(words), 1, 7):
-        world = World(limits=LimitsConfig(negotiation_burst=10_000))
+        world = make_world(limits=LimitsConfig(negotiation_burst=10_000))
         for at in range(0, len(words), size):
             world.session.receive_data(words[at : at + size])
         states.append((world.session.get_state(), b"".join(world.connection.take())))

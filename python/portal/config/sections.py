@@ -5,7 +5,7 @@ reason beside it. Objects receive the part that concerns them as an argument; no
 configuration from a global.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -112,12 +112,18 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head
     half_open: Count = 1000  # connections without a whole request yet; the oldest gives way
+    half_open_per_address: Count = 100  # of them; the newest is refused. IPv6: per /64 network
     keep_alive_seconds: Amount = 15.0  # without a request
     send_seconds: Amount = 30.0  # so long a peer may take nothing of an answer
     connections: Count = 1000  # that are no websockets, with a task each
+    connections_per_address: Count = 200  # of them: thirty browsers, with six each
     body_bytes: CountOrNone = 64 * KIB  # of a request; nothing here takes more
-    # Proxies whose word about the player's address (X-Forwarded-For, Forwarded) is believed.
+    body_seconds: Amount = 15.0  # from the end of a request's head to that of its body
+    # Proxies whose word about the player's address is believed, as addresses or networks. No limit
+    # per address holds for them.
     trusted_proxies: tuple[str, ...] = ()
+    # Where they give it. A proxy that writes the one passes the other on as the player wrote it.
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     metrics_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  # who may see /metrics
 
 

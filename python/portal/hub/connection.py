@@ -96,9 +96,7 @@ class Connection:
         self._clogged = False  # the kernel left something over
         self._sent: Callable[[], None] | None = None
         self._reading = True
-        self._paused = False
-        self._eof = False
-        self._priority = False
+        self._paused = self._eof = self._priority = False
         self._interest = READABLE | FINISHED
         agenda.poller.register(self._fd, self._interest)
 
@@ -167,9 +165,7 @@ class Connection:
         self._agenda.begin_closing(self)
         self._reading = not self._eof
         self._update_interest()
-        if not self._dirty:
-            self._dirty = True
-            self._agenda.flush_later(self)
+        self._flush_later()
 
     def abort(self, reason: str = "") -> None:
         """End the connection with this tick; what was not sent yet is dropped."""
@@ -196,9 +192,11 @@ class Connection:
             self._update_interest()
 
     def call_when_sent(self, sent: "Callable[[], None]") -> None:
-        """Have `sent` called once, when nothing is unsent any more; the end of all forgets it."""
-        self._sent = sent
-        self._clogged = True  # so that the next flush looks
+        """Have `sent`, which must not raise, called once nothing is unsent; the end forgets it."""
+        if self._state != ENDED:
+            self._sent = sent
+            self._clogged = True  # so that the next flush looks
+            self._flush_later()
 
     def get_state(self) -> dict[str, Any]:
         """Return what has to be written down to go on elsewhere with the same socket."""
@@ -237,9 +235,8 @@ class Connection:
         """Heed readiness of any kind; returns the number of bytes that were read."""
         if self._state == ENDED:
             return 0
-        if event & WRITABLE and not self._dirty:
-            self._dirty = True
-            self._agenda.flush_later(self)
+        if event & WRITABLE:
+            self._flush_later()
         if self._eof:
             if event & GONE:
                 self._end(take_error(self._socket))
@@ -276,9 +273,7 @@ class Connection:
     def stop(self, reason: str) -> None:
         """Close because the hub stops: without waiting for the peer once all is sent."""
         self.close(reason)
-        if self._state == CLOSING and not self._dirty:
-            self._dirty = True
-            self._agenda.flush_later(self)
+        self._flush_later()
 
     def fileno(self) -> int:
         """Return the socket's descriptor, -1 once it is closed."""
@@ -387,8 +382,14 @@ class Connection:
             self._drop_unsent()
             self._agenda.bury_later(self, error)
 
+    def _flush_later(self) -> None:
+        if not self._dirty:
+            self._dirty = True
+            self._agenda.flush_later(self)
+
     def _drop_unsent(self) -> None:
-        self._head, self._tail, self.unsent, self._clogged = b"", None, 0, False
+        self._head, self._tail, self._sent = b"", None, None
+        self.unsent, self._clogged = 0, False
 
     def _update_interest(self) -> None:
         # The end of input is reported for ever: once it is known it is not asked for any more.

@@ -20,6 +20,7 @@ import trio
 
 from portal.config import LimitsConfig
 from portal.errors import ConnectionLost
+from portal.hub.addresses import find_network
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub, MakeProtocol
 from portal.hub.protocol import NOBODY, ConnectionProtocol, Nobody
@@ -75,7 +76,7 @@ class Admission:
         """Let a connection in, or say why not in one line; "" is yes, and wants a `release`."""
         if self.total >= self._limits.connections:
             return FULL
-        network = _network(address)
+        network = find_network(address)
         if network:
             caller = self._find(network, now)
             if caller.connections >= self._limits.connections_per_address:
@@ -89,7 +90,7 @@ class Admission:
     def release(self, address: str) -> None:
         """Note the end of a connection that was admitted; call it once for each."""
         self.total -= 1
-        network = _network(address)
+        network = find_network(address)
         if network:
             self._callers[network].connections -= 1
 
@@ -335,15 +336,6 @@ def _remove_stale(path: str) -> None:
 def _local_address(sock: socket.socket) -> tuple[str, int] | str:
     name = sock.getsockname()
     return name if isinstance(name, str) else (name[0], name[1])
-
-
-def _network(address: str) -> str | bytes:
-    """Return what the limits of an address count: for IPv6 its /64 network; "" where none do."""
-    if address.startswith("127.") or address == "::1":
-        return ""
-    if ":" not in address:
-        return address
-    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
 
 
 def _ignore(_connection: Connection) -> Nobody:

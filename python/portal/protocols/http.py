@@ -1,15 +1,14 @@
 """HTTP on the hub: hypercorn serves what is no websocket, each connection in a task of its own.
 
-Hypercorn's `TCPServer` runs on a `ConnectionStream`, so that plain connections, and later those
-behind TLS and the PROXY header, look alike to it. `TCPServer`, `WorkerContext` and `ASGIWrapper`
-are hypercorn's own parts: its version is pinned, and `tests/protocols/test_http.py` is the
-contract.
+Hypercorn's `TCPServer` runs on an `HttpStream`, so that plain connections, and later those behind
+TLS and the PROXY header, look alike to it. `TCPServer`, `WorkerContext`, `ASGIWrapper` and
+`Updated` are hypercorn's own parts: its version is pinned, and `tests/protocols/test_http.py` is
+the contract.
 
-A websocket may come on a connection that was kept alive after a page: hypercorn is then told that
-the input has ended, and the connection goes to `portal.protocols.opening` instead.
+A websocket may come on a connection that was kept alive after a page: hypercorn is then ended, and
+the connection goes back to `portal.protocols.opening`.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,23 +23,27 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
 from portal.config import HttpConfig
+from portal.hub.addresses import Tally
 from portal.hub.connection import Connection
-from portal.hub.stream import ConnectionStream
 from portal.metrics import Metrics
+from portal.protocols.http_stream import HttpStream
 from portal.protocols.opening import OpeningProtocol
-from portal.wire.upgrade import HEAD_END, is_upgrade, refuse
+from portal.wire.http import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 BUSY = "Too many pages are being read at the moment. Please try again."
+TOO_MANY = "Too many pages are being read from your address. Please try again."
+PATH_LENGTH = 200  # of which a log line shows; a path may be as long as a head
+LATER = ("Retry-After", "5")
 
 
 class HttpProtocol:
     """Serves an ASGI application on connections of the hub; a service.
 
-    Connections come by `make_protocol`, the listener's; they are served once `run` has started.
+    Connections come by `make_protocol`, the listener's; they are served while `run` runs.
     """
 
     def __init__(
@@ -53,18 +56,30 @@ class HttpProtocol:
         self.config = config
         self.metrics = metrics
         self.opening = opening
-        self.connections = 0
+        self.tally = Tally(config.connections_per_address, opening.websocket.proxies.trust)
         self._application = ASGIWrapper(application)
-        self._settings = _settings(config)
+        self._settings = Settings(config)
         self._context = WorkerContext(None)
+        self._turn = trio.Lock()
+        self._streams: set[HttpStream] = set()
         self._nursery: trio.Nursery | None = None
 
+    @property
+    def connections(self) -> int:
+        """How many connections are being served."""
+        return len(self._streams)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Hold the tasks of all connections; cancelling it drops them."""
+        """Hold the tasks of all connections; cancelling it closes them."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            task_status.started()
-            await trio.sleep_forever()
+            try:
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+                for stream in self._streams:
+                    stream.abandon()  # hypercorn shields its answers against being cancelled
 
     def make_protocol(self, connection: Connection) -> Any:
         """Begin on a new connection, by reading what it asks for."""
@@ -72,123 +87,90 @@ class HttpProtocol:
 
     def serve(self, connection: Connection, received: bytes) -> None:
         """Serve a connection that asks for no websocket; `received` is its request so far."""
-        if self._nursery is None or self.connections >= self.config.connections:
+        nursery = self._nursery
+        network = None
+        text = BUSY
+        if nursery is not None and self.connections < self.config.connections:
+            network = self.tally.enter(connection.address)
+            text = TOO_MANY
+        if nursery is None or network is None:
             self.metrics.http_connections_refused += 1
-            connection.write(refuse(503, BUSY, ("Retry-After", "5")))
-            connection.close("too many pages are being read")
+            self.opening.refuse(connection, 503, text, LATER)
             return
-        self.connections += 1
-        stream = HttpStream(connection, received, self.config)
-        self._nursery.start_soon(self._serve, stream)
+        stream = HttpStream(
+            connection, received, self.config, turn=self._turn, refuse=self.opening.refuse
+        )
+        self._streams.add(stream)
+        nursery.start_soon(self._serve, stream, network)
 
-    async def _serve(self, stream: "HttpStream") -> None:
+    async def _serve(self, stream: HttpStream, network: str | bytes) -> None:
+        connection = stream.connection
         try:
             with stream.scope:
-                server = Server(
-                    self._application, self._settings, self._context, {}, cast("Any", stream)
-                )
-                await server.run()
-        except Exception:
+                await self._make_server(stream).run()
+        except* Exception:
             # The barrier between one connection and the others.
             self.metrics.protocol_crashes += 1
-            log.exception("http_failed", address=stream.connection.address)
-            stream.connection.abort("internal error")
+            log.exception("http_failed", address=connection.address)
+            connection.abort("internal error")
         finally:
-            self.connections -= 1
+            self._streams.discard(stream)
+            self.tally.leave(network)
             if stream.upgrade is None:
-                stream.connection.close()
-        if stream.upgrade is not None:
-            opening = self.opening.begin(stream.connection, self.serve)
-            stream.connection.protocol = opening
-            opening.receive_data(stream.upgrade + stream.take_received())
+                connection.close()
+        if stream.upgrade is not None and not stream.lost:
+            self._hand_back(stream, stream.upgrade)
+
+    def _make_server(self, stream: HttpStream) -> "Server":
+        return Server(self._application, self._settings, self._context, {}, cast("Any", stream))
+
+    def _hand_back(self, stream: HttpStream, upgrade: bytes) -> None:
+        """Give a connection to the websockets, with all that was read of it."""
+        connection = stream.connection
+        try:
+            opening = connection.protocol = self.opening.begin(connection, self.serve)
+            opening.receive_data(upgrade + stream.take_received())
+            if stream.eof:
+                connection.protocol.receive_eof()
+        except Exception:
+            # The hub's own barrier is not around this.
+            self.metrics.protocol_crashes += 1
+            log.exception("protocol_failed", address=connection.address)
+            connection.abort("internal error")
 
 
 class Server(TCPServer):
-    """Hypercorn's connection, which tells its stream whether a request is being answered."""
+    """Hypercorn's connection, which tells its stream when a request is answered."""
+
+    stream: Any  # an HttpStream; hypercorn knows its own kinds only
 
     async def protocol_send(self, event: Any) -> None:
         """Do what hypercorn asks of the connection."""
-        if isinstance(event, hypercorn.events.Updated):
-            self.stream.idle = event.idle
         await super().protocol_send(event)
+        if isinstance(event, hypercorn.events.Updated) and event.idle:
+            self.stream.at_answered()
 
 
-class HttpStream(ConnectionStream):
-    """A connection as hypercorn wants it.
+class Settings(hypercorn.config.Config):
+    """Hypercorn's settings, and the headers of every answer, its own ones too."""
 
-    `scope` is cancelled when the connection is lost: nobody is there to be answered. `idle` tells
-    whether the next bytes begin a request. `upgrade` is the head of a request for a websocket,
-    None as long as there was none.
-    """
+    def __init__(self, config: HttpConfig) -> None:
+        super().__init__()
+        self.keep_alive_timeout = config.keep_alive_seconds
+        self.h11_max_incomplete_size = config.head_bytes
+        self.include_server_header = False
+        self.errorlog = None
+        self.logger_class = Logger  # type: ignore[assignment]
 
-    def __init__(self, connection: Connection, received: bytes, config: HttpConfig) -> None:
-        super().__init__(connection, received, send_seconds=config.send_seconds)
-        self.scope = trio.CancelScope()
-        self.idle = False
-        self.upgrade: bytes | None = None
-        self.socket = _Socket(connection)
-        self._config = config
-        self._taken = 0
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """End what still answers."""
-        super().connection_lost(error)
-        self.scope.cancel()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Return what has come; a request that begins is returned with its whole head.
-
-        A request larger than its bounds ends the connection.
-        """
-        if self.upgrade is not None:
-            return b""
-        if not self.idle:
-            data = await super().receive_some(max_bytes)
-            self._taken += len(data)
-            if self._taken > self._config.head_bytes + self._config.body_bytes + len(HEAD_END):
-                self.connection.abort("its request was too large")
-            return data
-        head = b""
-        while True:
-            data = await super().receive_some(max_bytes)
-            head += data
-            if not data or HEAD_END in head or len(head) > self._config.head_bytes:
-                break
-        self._taken = len(head)
-        if is_upgrade(head):
-            self.upgrade = head
-            return b""
-        return head
-
-    async def aclose(self) -> None:
-        """Close, unless the connection is to become a websocket."""
-        if self.upgrade is None:
-            await super().aclose()
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """Return the date, and what keeps strangers out of the pages."""
+        return [*super().response_headers(protocol), *_SECURITY]
 
 
-class _Socket:
-    """What hypercorn asks a socket: who is there. Where it is itself matters to no page."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._peer = connection.peer
-        self.family = socket.AF_UNIX if isinstance(self._peer, str) else socket.AF_INET
-
-    def getpeername(self) -> Any:
-        """Return the address of the other end."""
-        return self._peer
-
-    def getsockname(self) -> None:
-        """Return nothing, which ASGI allows."""
-
-
-def _settings(config: HttpConfig) -> hypercorn.config.Config:
-    settings = hypercorn.config.Config()
-    settings.keep_alive_timeout = config.keep_alive_seconds
-    settings.h11_max_incomplete_size = config.head_bytes
-    settings.include_server_header = False
-    settings.errorlog = None
-    settings.logger_class = Logger  # type: ignore[assignment]
-    return settings
+_SECURITY = [
+    (name.lower().encode("ascii"), value.encode("ascii"))
+    for name, value in SECURITY_HEADERS.items()
+]
 
 
 class Logger:
@@ -227,7 +209,7 @@ def measure_requests(
         address = find_address(scope)
         scope["portal.peer"] = scope["client"][0] if scope["client"] else ""
         scope["client"] = (address, 0)
-        status = 0
+        status = 0  # where the client left before it had any
 
         async def note(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -235,17 +217,19 @@ def measure_requests(
                 status = message["status"]
             await send(message)
 
-        while (await receive()).get("more_body"):
-            pass
-        await application(scope, receive, note)
-        metrics.http_requests += 1
-        log.info(
-            "http_request",
-            address=address,
-            method=scope["method"],
-            path=scope["path"][:200],
-            status=status,
-            milliseconds=round((time.perf_counter() - began) * 1000, 1),
-        )
+        try:
+            while (await receive()).get("more_body"):
+                pass
+            await application(scope, receive, note)
+        finally:
+            metrics.http_requests += 1
+            log.info(
+                "http_request",
+                address=address,
+                method=scope["method"],
+                path=scope["raw_path"][:PATH_LENGTH].decode("ascii"),
+                status=status,
+                milliseconds=round((time.perf_counter() - began) * 1000, 1),
+            )
 
     return measured

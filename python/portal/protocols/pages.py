@@ -11,7 +11,7 @@ slow, or a thread that has to wait for the interpreter, would hold up whoever re
 
 import hashlib
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -23,22 +23,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from portal.config import HttpConfig
-from portal.wire.forwarded import HEADERS, find_client, is_in, parse_networks
+from portal.wire.forwarded import Proxies, is_in, is_passed_on, parse_networks
 
 INDEX = "index.html"
 # A page that was upgraded shows at once; what did not change costs a question (ETag) only.
 CACHE = "no-cache"
 UNKNOWN = "unknown"  # as a proxy writes it that hides its clients (RFC 7239)
-# No page of a stranger may frame the client or slip code into it.
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 Render = Callable[[str], tuple[bytes, str]]
 
@@ -53,7 +43,7 @@ class Pages:
     def __init__(
         self, config: HttpConfig, *, is_ready: Callable[[], bool], render_metrics: Render
     ) -> None:
-        self._trusted = parse_networks(config.trusted_proxies)
+        self._proxies = Proxies(config)
         self._metrics_networks = parse_networks(config.metrics_networks)
         self._is_ready = is_ready
         self._render_metrics = render_metrics
@@ -70,7 +60,9 @@ class Pages:
             routes.append(Route(f"/{name}", file.answer))
             if name == INDEX:
                 routes.append(Route("/", file.answer))
-        return Starlette(routes=routes)
+        application = Starlette(routes=routes)
+        application.router.redirect_slashes = False  # to wherever the Host of the request says
+        return application
 
     def find_address(self, scope: MutableMapping[str, Any]) -> str:
         """Return the address of whoever asks, behind the proxies that are trusted."""
@@ -78,7 +70,7 @@ class Pages:
         headers = (
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         )
-        return find_client(client[0] if client else "", headers, self._trusted)
+        return self._proxies.find_client(client[0] if client else "", headers)
 
     async def health(self, _request: Request) -> Response:
         """Say that the process is alive."""
@@ -96,12 +88,11 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         """Show the figures to those who may see them.
 
-        A request that a proxy passed on, and that does not come from a trusted one, is nobody's:
-        behind a proxy on this machine the whole world would be on loopback.
+        A request that a proxy passed on is whoever's the proxy says, if it is trusted and says
+        so, and nobody's else: behind a proxy on this machine the whole world would be on loopback.
         """
         address = request.client.host if request.client else ""
-        passed_on = any(name in request.headers for name in HEADERS)
-        if passed_on and not is_in(request.scope["portal.peer"], self._trusted):
+        if is_passed_on(request.headers) and address == request.scope["portal.peer"]:
             address = UNKNOWN
         if address and not is_in(address, self._metrics_networks):
             return PlainTextResponse("not for you\n", status_code=403)
@@ -119,9 +110,10 @@ class File:
 
     async def answer(self, request: Request) -> Response:
         """Send the file, or say that the browser's copy is still right."""
-        headers = {**SECURITY_HEADERS, "Cache-Control": CACHE, "ETag": self.etag}
-        known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
-        if self.etag in known:
+        headers = {"Cache-Control": CACHE, "ETag": self.etag}
+        known = request.headers.get("if-none-match", "")
+        # A proxy that compresses marks the tag as weak (RFC 9110, section 13.1.2).
+        if any(tag.strip().removeprefix("W/") == self.etag for tag in known.split(",")):
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers={**headers, "Content-Type": self.content_type})
 

@@ -15,7 +15,6 @@ from portal.throttle import TELL_SECONDS, TokenBucket
 
 TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
 
-
 # What was rendered last is kept for whoever is sent the same next. A longer text is hardly said to
 # many, and would stay in memory.
 REMEMBERED_LENGTH = 16 * 1024
@@ -87,7 +86,7 @@ class PlayerSession(Session):
     def resume_input(self) -> None:
         """Read on after `pause_input`."""
         if not self._flooding:
-            self.connection.resume_reading()
+            self._resume_reading()
 
     def at_throttled(self) -> None:
         """Read nothing for `pause_seconds` of a client that sends more than is allowed."""
@@ -100,7 +99,7 @@ class PlayerSession(Session):
         """Read again after a flood, unless the game is behind with this player's messages."""
         self._flooding = False
         if not self.input_paused:
-            self.connection.resume_reading()
+            self._resume_reading()
 
     def at_storm(self, *, first: bool) -> None:
         """Count a control that was not acted on, because there were too many; log the first."""
@@ -131,3 +130,6 @@ class PlayerSession(Session):
         self._told = now
         self.send_text(TOO_LONG.format(limit))
         return True
+
+    def _resume_reading(self) -> None:
+        self.connection.resume_reading()

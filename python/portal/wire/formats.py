@@ -23,7 +23,14 @@ NAME_LENGTH = 100
 _EXPECTED = 'expected ["name", [arguments], {options}]'
 _decode = msgspec.json.Decoder().decode
 _decode_whole = msgspec.json.Decoder(tuple[str, list[Any], dict[str, Any]]).decode
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _to_text(value: object) -> str:
+    """Make any value a text that UTF-8 can carry: without half surrogates."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+_encode = msgspec.json.Encoder(enc_hook=_to_text).encode
 
 
 class Format(Protocol):
@@ -64,9 +71,10 @@ class V1:
         Raises RemoteProtocolError when it is nothing of the kind.
         """
         try:
-            name, args, kwargs = _decode_whole(frame)
-        except msgspec.ValidationError:
-            name, args, kwargs = _read_short(frame)
+            try:
+                name, args, kwargs = _decode_whole(frame)
+            except msgspec.ValidationError:  # of another form, or a number beyond all bounds
+                name, args, kwargs = _read_short(frame)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED} in JSON") from error
         except RecursionError as error:
@@ -78,7 +86,7 @@ class V1:
         return name, args, kwargs
 
     def encode(self, name: str, args: list[Any], kwargs: Mapping[str, Any]) -> bytes:
-        """Write a message as JSON; what JSON cannot carry becomes text."""
+        """Write a message as JSON; bytes become base64, what else it cannot carry its `str()`."""
         try:
             return _encode((name, args, kwargs))
         except (TypeError, ValueError):
@@ -116,10 +124,10 @@ def _read_short(frame: str | bytes) -> tuple[str, list[Any], dict[str, Any]]:
 def _to_json(value: Any) -> Any:
     """Make a value of a message fit for JSON: keys are text, and texts hold no half surrogates."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return _to_text(value)
     if isinstance(value, Mapping):
-        return {_to_json(str(key)): _to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+        return {_to_text(key): _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [_to_json(item) for item in value]
     return value
 

@@ -1,7 +1,8 @@
 """The opening handshake of a websocket (RFC 6455, section 4), sans-IO.
 
-The head of the request is read by wsproto; what comes behind it is not its business but the
-codec's (`portal.wire.websocket`). A client may send its first frame together with the head.
+The head of the request is read by wsproto, after `portal.wire.http` has looked at it; what comes
+behind it is not its business but the codec's (`portal.wire.websocket`). A client may send its
+first frame together with the head.
 """
 
 import re
@@ -12,39 +13,10 @@ from wsproto.events import AcceptConnection, Request
 
 from portal.errors import RemoteProtocolError
 
-HEAD_END = b"\r\n\r\n"
+# Sixteen bytes in base64 (section 4.1); wsproto takes anything.
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
-# A header line `Upgrade: websocket`; whether the rest fits is wsproto's to say.
-_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*websocket", re.IGNORECASE)
-
-_REASONS = {
-    400: "Bad Request",
-    403: "Forbidden",
-    408: "Request Timeout",
-    426: "Upgrade Required",
-    431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
-}
-
-
-def is_upgrade(head: bytes) -> bool:
-    """Whether the head of a request asks for a websocket."""
-    return _UPGRADE.search(head) is not None
-
-
-def refuse(status: int, text: str, *headers: tuple[str, str]) -> bytes:
-    """Write an answer that ends the connection: the status and one line of plain text."""
-    body = f"{text}\n".encode()
-    lines = [
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        *(f"{name}: {value}" for name, value in headers),
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        "",
-        "",
-    ]
-    return "\r\n".join(lines).encode("ascii") + body
+ONLY_13 = "This port speaks version 13 of the websocket protocol."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +25,7 @@ class Upgrade:
 
     `path` and `query` are as they came (still percent-encoded), `origin` names the page that
     asked ("" where none did), `subprotocols` are in the client's order, `headers` have names in
-    lower case. Answer it with `accept`, or with the bytes of `refuse`.
+    lower case. Answer it with `accept`, or with the bytes of `portal.wire.http.refuse`.
     """
 
     path: str
@@ -77,7 +49,7 @@ class Upgrade:
 
 
 def read_upgrade(head: bytes) -> Upgrade:
-    """Read the head of a request, up to and with its empty line.
+    """Read the head of a request that `read_head` has passed.
 
     Raises RemoteProtocolError for one that is no proper handshake; its `name` is the status of
     the answer (400 or 426) and its `text` what is wrong.
@@ -88,7 +60,8 @@ def read_upgrade(head: bytes) -> Upgrade:
         request = next(iter(engine.events()), None)
     except wsproto.utilities.RemoteProtocolError as error:
         status = getattr(error.event_hint, "status_code", 400)
-        raise RemoteProtocolError(str(status), str(error)) from error
+        text = ONLY_13 if status == 426 else str(error)  # wsproto calls it missing
+        raise RemoteProtocolError(str(status), text) from error
     except ValueError as error:  # names of hosts and tokens that are no text
         raise RemoteProtocolError("400", "Bad HTTP message") from error
     if not isinstance(request, Request):
@@ -97,7 +70,7 @@ def read_upgrade(head: bytes) -> Upgrade:
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.extra_headers
     )
     path, _, query = request.target.partition("?")
-    return Upgrade(
+    upgrade = Upgrade(
         path=path,
         query=query,
         host=request.host,
@@ -106,3 +79,6 @@ def read_upgrade(head: bytes) -> Upgrade:
         headers=headers,
         _engine=engine,
     )
+    if not _KEY.fullmatch(upgrade.header("sec-websocket-key")):
+        raise RemoteProtocolError("400", "The Sec-WebSocket-Key is no 16 bytes in base64.")
+    return upgrade

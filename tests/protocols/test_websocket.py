@@ -1,0 +1,223 @@
+"""The way in: from an accepted handshake to a session, and what sessions share."""
+
+import pytest
+import structlog.testing
+
+from portal.config import HttpConfig, LimitsConfig, WebSocketConfig
+from portal.protocols.player import REMEMBERED_LENGTH
+from portal.protocols.websocket import WRONG_ORIGIN, WebSocketProtocol
+from portal.wire.formats import V1
+from portal.wire.upgrade import read_upgrade
+
+
+class World:
+    """The websockets of a Portal that is nowhere."""
+
+    def __init__(self, surroundings, make_handshake):
+        self.surroundings = surroundings
+        self.handler = surroundings.handler
+        self.metrics = surroundings.metrics
+        self.hub = surroundings.hub
+        self.protocol = WebSocketProtocol(*surroundings.parts)
+        self.make_handshake = make_handshake
+
+    def open(self, target="/", address="192.0.2.7", received=b"", **fields):
+        connection = self.surroundings.connect(address)
+        upgrade = read_upgrade(self.make_handshake(target, **fields))
+        self.protocol.open(connection, upgrade, received)
+        return connection
+
+
+@pytest.fixture
+def make_world(make_surroundings, make_handshake):
+    return lambda **sections: World(make_surroundings(**sections), make_handshake)
+
+
+@pytest.fixture
+def world(make_world):
+    return make_world()
+
+
+def test_the_handshake_reaches_the_session(world):
+    connection = world.open(
+        "/play/me?name=A%20B&status=0",
+        Origin="https://game.example",
+        Sec_WebSocket_Protocol="other, v1.evennia.com",
+    )
+    assert world.handler.take() == ["connect"]
+    (session,) = world.handler.sessions
+    assert connection.protocol is session
+    assert (session.path, session.query) == ("/play/me", "name=A%20B&status=0")
+    assert session.origin == "https://game.example"
+    assert session.subprotocol == "v1.evennia.com"
+    assert (session.protocol_key, session.address) == ("websocket", "192.0.2.7")
+    assert session.protocol_flags["CLIENTNAME"] == "websocket"
+    (answer,) = connection.take()
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert b"Sec-WebSocket-Protocol: v1.evennia.com" in answer
+
+
+@pytest.mark.parametrize("offered", ["", "telnet.mudstandards.org"])
+def test_where_no_known_subprotocol_is_offered(world, offered):
+    connection = world.open(**({"Sec_WebSocket_Protocol": offered} if offered else {}))
+    (answer,) = connection.take()
+    assert b"Sec-WebSocket-Protocol" not in answer
+    (session,) = world.handler.sessions
+    assert (session.subprotocol, session.format.name) == (None, "v1.evennia.com")
+    assert (session.path, session.query, session.origin) == ("/", "", "")
+
+
+def test_the_first_frames_may_come_with_the_handshake(world, peer):
+    world.open(received=peer.say("text", ["look"], {}) + peer.say("text", ["no"], {})[:9])
+    assert world.handler.take() == ["connect", "look"]
+    (session,) = world.handler.sessions
+    session.receive_data(peer.say("text", ["no"], {})[9:])
+    assert world.handler.take() == ["no"]
+
+
+# ---- who may come
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "taken"),
+    [
+        ((), "https://evil.example", True),
+        ((), None, True),
+        (("https://game.example",), "https://game.example", True),
+        (("https://a.example", "http://b.example:8080"), "http://b.example:8080", True),
+        (("https://game.example",), "https://evil.example", False),
+        (("https://game.example",), "http://game.example", False),
+        (("https://game.example",), "https://game.example:8443", False),
+        (("https://game.example",), "https://game.example.evil", False),
+        (("https://game.example",), "null", False),
+        # A program that is no browser says nothing, or whatever it wants.
+        (("https://game.example",), None, True),
+    ],
+)
+def test_origins(make_world, allowed, origin, taken):
+    world = make_world(websocket=WebSocketConfig(origins=allowed))
+    connection = world.open(**({} if origin is None else {"Origin": origin}))
+    answer, *rest = connection.take()
+    if taken:
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        assert world.handler.take() == ["connect"]
+    else:
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert rest == [("close", WRONG_ORIGIN)]
+        assert world.handler.take() == []
+        assert world.metrics.websocket_handshakes_refused == 1
+
+
+def test_a_refused_origin_is_logged_with_the_real_address(make_world):
+    world = make_world(
+        websocket=WebSocketConfig(origins=("https://game.example",)),
+        http=HttpConfig(trusted_proxies=("10.0.0.0/8",)),
+    )
+    with structlog.testing.capture_logs() as logs:
+        world.open(address="10.0.0.1", Origin="x" * 500, X_Forwarded_For="192.0.2.9")
+    (entry,) = logs
+    assert (entry["event"], entry["address"]) == ("origin_refused", "192.0.2.9")
+    assert entry["origin"] == "x" * 200
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("10.0.0.1", "203.0.113.9"), ("192.0.2.7", "192.0.2.7"), ("127.0.0.1", "127.0.0.1")],
+)
+def test_the_real_address_is_the_sessions(make_world, address, expected):
+    world = make_world(http=HttpConfig(trusted_proxies=("10.0.0.0/8",)))
+    fields = {"X_Forwarded_For": "127.0.0.1, 203.0.113.9", "Forwarded": "for=198.51.100.1"}
+    world.open(address=address, **fields)
+    (session,) = world.handler.sessions
+    assert session.address == expected
+
+
+def test_forwarded_is_read_where_the_proxy_writes_that(make_world):
+    http = HttpConfig(trusted_proxies=("10.0.0.1",), forwarded_header="forwarded")
+    world = make_world(http=http)
+    fields = {"X_Forwarded_For": "127.0.0.1", "Forwarded": 'for="[2001:db8::1]:4711"'}
+    world.open(address="10.0.0.1", **fields)
+    assert world.handler.sessions[0].address == "2001:db8::1"
+
+
+# ---- what they share
+
+
+def test_what_is_said_to_many_is_rendered_once(world, monkeypatch):
+    rendered = []
+    real = V1.frame_text
+
+    def frame_text(self, text):
+        rendered.append(text)
+        return real(self, text)
+
+    monkeypatch.setattr(V1, "frame_text", frame_text)
+    connections = [world.open() for _ in range(5)]
+    for connection in connections:
+        connection.take()
+    for text in ("|rhello", "|rhello", "bye", "|rhello"):
+        for connection in connections:
+            connection.protocol.send_text(text)
+    assert rendered == ["|rhello", "bye", "|rhello"]
+    assert len({tuple(connection.take()) for connection in connections}) == 1
+
+
+def test_what_is_remembered_is_for_those_only_whom_it_fits(world, peer):
+    one, plain, raw, closed, other = (world.open().protocol for _ in range(5))
+    plain.protocol_flags["NOCOLOR"] = True
+    raw.protocol_flags["RAW"] = True
+    closed.disconnect()
+
+    class Other(V1):
+        def frame_text(self, text):
+            return b"another format's"
+
+    other.format = Other()
+    sessions = (one, plain, raw, closed, other, one)
+    for session in sessions:
+        session.connection.take()
+    for session in sessions:
+        session.send_text("|rhi")
+    assert other.connection.take() == [b"another format's"]
+    red = ["text", ['<span class="color-009">hi</span>'], {}]
+    assert peer.read(one.connection.take()) == [red, red]
+    assert peer.read(plain.connection.take()) == [["text", ["hi"], {}]]
+    assert peer.read(raw.connection.take()) == [["text", ["|rhi"], {}]]
+    assert closed.connection.take() == []
+
+
+def test_a_long_text_is_not_remembered(world):
+    session = world.open().protocol
+    for length in (REMEMBERED_LENGTH, REMEMBERED_LENGTH + 1):
+        session.send_text("x" * length)
+    assert len(world.protocol._last[0]) == REMEMBERED_LENGTH
+
+
+@pytest.mark.parametrize("limit", [100, 8192])
+def test_below_a_length_no_text_is_too_long(make_world, limit):
+    world = make_world(limits=LimitsConfig(line_bytes=limit))
+    assert len("😀".encode()) * world.protocol.short_length <= limit
+
+
+# ---- its end
+
+
+def test_nothing_is_kept_of_who_has_gone(world):
+    session = world.open().protocol
+    world.hub.pass_time(26.0)
+    assert session in world.protocol.pongs
+    session.at_throttled()
+    session.connection_lost(None)
+    queues = (world.protocol.pings, world.protocol.pongs, world.protocol.floods)
+    assert [len(queue) for queue in queues] == [0, 0, 0]
+    assert world.handler.take() == ["connect", "disconnect"]
+
+
+def test_a_session_goes_on_elsewhere(world):
+    state = world.open("/a?b=c").protocol.get_state()
+    connection = world.surroundings.connect()
+    world.handler.take()
+    session = world.protocol.restore(connection, state)
+    assert (session.path, session.query, session.sessid) == ("/a", "b=c", 7)
+    assert connection.take() == world.handler.take() == []
+    assert session in world.protocol.pings
