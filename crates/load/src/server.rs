@@ -134,7 +134,7 @@ impl Game {
             match self.router.route(raw) {
                 Incoming::Answer(_) => self.known = true,
                 Incoming::Packed(_) => {
-                    let (payload, _) = self.unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes);
+                    let payload = self.unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes).pickle;
                     self.sessids.extend(pickle::announced(payload));
                 }
                 Incoming::Other => {}
@@ -190,7 +190,7 @@ mod tests {
             match router.route(raw) {
                 Incoming::Answer(tag) => found.push((b"answer".to_vec(), tag.to_vec())),
                 Incoming::Packed(packed) => {
-                    let (payload, _) = unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes);
+                    let payload = unpacker.unpack(raw, PACKED_DATA, LIMITS.bytes).pickle;
                     let ask = packed.ask.expect("it asks").to_vec();
                     found.push((ask, payload.to_vec()));
                 }
