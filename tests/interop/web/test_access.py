@@ -289,7 +289,7 @@ def test_everything_has_a_name(page, stub):
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_what_is_to_be_read_can_be_read(open_page, stub, theme, wait_for_text):
+def test_what_is_to_be_read_can_be_read(open_page, stub, theme):
     page = open_page(stub.url, color_scheme=theme)
     expect(page.get_by_role("status")).to_have_text("Connected.")
     for number in range(16):
@@ -298,7 +298,8 @@ def test_what_is_to_be_read_can_be_read(open_page, stub, theme, wait_for_text):
     stub.send("error", "an error")
     page.keyboard.type("look")
     page.keyboard.press("Enter")
-    wait_for_text(page, "look")
+    for line in (page.locator(".echo"), page.locator(".error")):
+        expect(line).to_be_visible()
     background = color_of(page.locator("html"), "backgroundColor")
     before = [page.locator(".line span").nth(2 * number) for number in range(16)]
     for text in [*before, page.locator(".echo"), page.get_by_role("status")]:
