@@ -198,7 +198,7 @@ def test_beyond_the_window_messages_wait_in_order_and_follow_the_answers():
     link = house.connected()
     link.answer_all()
     for number in range(6):
-        player.data_in(text=f"{number}" + "x" * 250)
+        player.data_in(text=f"{number}" + "x" * 300)
     assert [text[0] for text in link.texts] == ["0", "1"]
     assert link.unanswered_bytes + BOX_OVERHEAD <= 1000
     link.answer()
