@@ -55,6 +55,12 @@ def describe_process() -> list[Gauge]:
     ]
 
 
+def describe_log(lost: Callable[[], int]) -> list[Gauge]:
+    """Make the gauge of a log, which counts by itself what it has lost."""
+    text = "Lines that the log did not take: a full disk, or a reader that went away."
+    return [Gauge("log_lines_lost", text, lost, total=True)]
+
+
 def describe_connections(
     config: "Callable[[], Config]",
     hub: "Hub",
@@ -175,7 +181,7 @@ def describe_server(
         ),
         Gauge(
             "server_connected_seconds",
-            "Since when the Server is connected; none without one.",
+            "How long the Server has been connected; none without one.",
             connected,
         ),
         Gauge("amp_links", "Links at the AMP port.", lambda: len(amp_server.links)),
@@ -215,5 +221,5 @@ def describe_portal(uptime: Callable[[], float]) -> list[Gauge]:
 
     return [
         Gauge("info", "The version that runs.", version, label="version"),
-        Gauge("uptime_seconds", "Since when the Portal runs.", uptime),
+        Gauge("uptime_seconds", "How long the Portal has been running.", uptime),
     ]

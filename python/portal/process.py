@@ -20,8 +20,8 @@ from portal import logs
 from portal.app import Info, Portal
 from portal.config import NOTE_NAME, Config
 from portal.errors import ServerUnavailable, ServiceError
+from portal.gauges import describe_log
 from portal.logs import LogFile
-from portal.metrics import Gauge
 from portal.systemd import Notifier
 
 log = structlog.get_logger(__name__)
@@ -45,14 +45,7 @@ def run_process(config: Config, ready: Callable[[Info], None]) -> int:
     with contextlib.closing(log_file), contextlib.closing(notifier):
         raise_descriptor_limit()
         portal = Portal(config)
-        portal.gauges.append(
-            Gauge(
-                "log_lines_lost",
-                "Lines that the log did not take.",
-                lambda: log_file.lost,
-                total=True,
-            )
-        )
+        portal.gauges += describe_log(lambda: log_file.lost)
         portal.open()
         with noted(config.directory, portal.info()):
             try:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from portal.cli.figures import describe_figures
 from portal.config import amp_address_to_text
 
 
@@ -29,6 +30,7 @@ def describe_status(answer: Mapping[str, Any]) -> str:
         ("Uptime", describe_seconds(answer["uptime"])),
         ("Server", f"{server['state']}, pid {server['pid'] or '-'}" + (game and f" ({game})")),
         ("Sessions", f"{sum(by_protocol.values())}" + (counts and f" ({counts})")),
+        *describe_figures(answer, describe_seconds),
         ("Telnet", ports),
         ("AMP", amp_address_to_text(amp if isinstance(amp, str) else (amp[0], amp[1]))),
     ]
