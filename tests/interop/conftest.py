@@ -1,5 +1,6 @@
-"""What the tests with real processes and real peers share: a demo Portal and telnet players."""
+"""What the tests with real processes and real peers share: a demo Portal, and its players."""
 
+import html
 import json
 import os
 import re
@@ -13,10 +14,14 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio_websocket
 
 PATIENCE = 30  # seconds until a test that waits in vain gives up
 ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 TELNET = re.compile(rb"\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf1-\xf9]", re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+# The ports that the command line does not name.
+PORTS = "[websocket]\nport = 0\n[http]\nport = 0\n"
 
 
 class Player:
@@ -72,6 +77,36 @@ class Player:
         return self.text[start:found]
 
 
+class WebPlayer(Player):
+    """The same on a websocket: what it is shown is text again, `messages` is what it was sent."""
+
+    def __init__(self, websocket, stream: trio.SocketStream) -> None:
+        super().__init__(stream)
+        self.websocket = websocket
+        self.messages = []
+        self.lines = []
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def read(self) -> None:
+        try:
+            while True:
+                message = json.loads(await self.websocket.get_message())
+                self.messages.append(message)
+                if message[0] in {"text", "prompt"}:
+                    self.lines.append(html.unescape(TAG.sub("", message[1][0])))
+                self._wake()
+        except trio_websocket.ConnectionClosed as closed:
+            self.reason = closed.reason
+        self.closed = True
+        self._wake()
+
+    async def say(self, line: str) -> None:
+        await self.websocket.send_message(json.dumps(["text", [line], {}]))
+
+
 @dataclass
 class RunningPortal:
     """A Portal in a process of its own, started with ports of its own."""
@@ -94,6 +129,18 @@ class RunningPortal:
 
     async def connect(self) -> Player:
         player = Player(await trio.open_tcp_stream(*self.telnet))
+        self.nursery.start_soon(player.read)
+        self.players.append(player)
+        return player
+
+    async def connect_websocket(self, query: str = "", port: str = "websocket") -> WebPlayer:
+        # trio-websocket does not close a stream whose other end has closed: this one is ours.
+        stream = await trio.open_tcp_stream(*self.ready[port][0])
+        websocket = await trio_websocket.wrap_client_stream(
+            self.nursery, stream, "localhost", f"/{query}", subprotocols=["v1.evennia.com"]
+        )
+        assert websocket.subprotocol == "v1.evennia.com"
+        player = WebPlayer(websocket, stream)
         self.nursery.start_soon(player.read)
         self.players.append(player)
         return player
@@ -135,7 +182,10 @@ PORTAL = [sys.executable, "-m", "portal"]
 @asynccontextmanager
 async def running(log: Path, *words: str, environment: dict | None = None):
     """Start `portal ...` with free ports, wait until it is ready, stop it at the end."""
+    ports = log.with_name("ports.toml")
+    ports.write_text(PORTS)
     line = [*PORTAL, *words, "--telnet-port", "0", "--amp-port", "0", "--json"]
+    line += ["--config", str(ports)]
     async with trio.open_nursery() as nursery:
         with log.open("wb") as errors:
             start = partial(
