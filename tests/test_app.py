@@ -159,8 +159,9 @@ async def test_browsers_are_told_when_it_stops():
             info = await nursery.start(portal.run)
             page = await trio.open_tcp_stream(*info["http"][0])
             assert await get(page, "/healthz") == 200
-            where = "ws://{}:{}/".format(*info["websocket"][0])
-            async with trio_websocket.open_websocket_url(where) as websocket:
+            # It leaves a stream open that the other side has closed: this one is ours.
+            async with await trio.open_tcp_stream(*info["websocket"][0]) as stream:
+                websocket = await trio_websocket.wrap_client_stream(nursery, stream, "x", "/")
                 await websocket.get_message()
                 portal.stop()
                 assert app.GOODBYE in await websocket.get_message()

@@ -141,7 +141,8 @@ async def test_a_peer_that_takes_nothing_is_cut(connect, until, mock_clock, nurs
         peer.send(b"keep me")
         await until(lambda: stream._buffer)
         mock_clock.jump(1.5)
-    assert stream.connection.close_reason == "took too little of a long answer"
+    why = "read too slowly: it took too little of a long answer"
+    assert stream.connection.close_reason == why
     await until(lambda: stream.lost)
 
 

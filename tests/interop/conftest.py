@@ -1,5 +1,7 @@
-"""What the tests with real processes and real peers share: a demo Portal and telnet players."""
+"""What the tests with real processes and real peers share: a demo Portal, and its players."""
 
+import html
+import itertools
 import json
 import os
 import re
@@ -13,10 +15,19 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio_websocket
 
 PATIENCE = 30  # seconds until a test that waits in vain gives up
+MIB = 1024 * 1024
+# More than an attack may cost, less than what most would cost without their bounds.
+MEMORY_BOUND = 40 * MIB
+CPU_BOUND = 2.0  # seconds of the Portal's process
+ROUND_TRIP_BOUND = 1.0  # seconds that a bystander may wait for an answer
 ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 TELNET = re.compile(rb"\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf1-\xf9]", re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+# The ports that the command line does not name.
+PORTS = "[websocket]\nport = 0\n[http]\nport = 0\n{}"
 
 
 class Player:
@@ -72,6 +83,36 @@ class Player:
         return self.text[start:found]
 
 
+class WebPlayer(Player):
+    """The same on a websocket: what it is shown is text again, `messages` is what it was sent."""
+
+    def __init__(self, websocket, stream: trio.SocketStream) -> None:
+        super().__init__(stream)
+        self.websocket = websocket
+        self.messages = []
+        self.lines = []
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def read(self) -> None:
+        try:
+            while True:
+                message = json.loads(await self.websocket.get_message())
+                self.messages.append(message)
+                if message[0] in {"text", "prompt"}:
+                    self.lines.append(html.unescape(TAG.sub("", message[1][0])))
+                self._wake()
+        except trio_websocket.ConnectionClosed as closed:
+            self.reason = closed.reason
+        self.closed = True
+        self._wake()
+
+    async def say(self, line: str) -> None:
+        await self.websocket.send_message(json.dumps(["text", [line], {}]))
+
+
 @dataclass
 class RunningPortal:
     """A Portal in a process of its own, started with ports of its own."""
@@ -94,6 +135,18 @@ class RunningPortal:
 
     async def connect(self) -> Player:
         player = Player(await trio.open_tcp_stream(*self.telnet))
+        self.nursery.start_soon(player.read)
+        self.players.append(player)
+        return player
+
+    async def connect_websocket(self, query: str = "", port: str = "websocket") -> WebPlayer:
+        # trio-websocket does not close a stream whose other end has closed: this one is ours.
+        stream = await trio.open_tcp_stream(*self.ready[port][0])
+        websocket = await trio_websocket.wrap_client_stream(
+            self.nursery, stream, "localhost", f"/{query}", subprotocols=["v1.evennia.com"]
+        )
+        assert websocket.subprotocol == "v1.evennia.com"
+        player = WebPlayer(websocket, stream)
         self.nursery.start_soon(player.read)
         self.players.append(player)
         return player
@@ -133,9 +186,15 @@ PORTAL = [sys.executable, "-m", "portal"]
 
 
 @asynccontextmanager
-async def running(log: Path, *words: str, environment: dict | None = None):
-    """Start `portal ...` with free ports, wait until it is ready, stop it at the end."""
+async def running(log: Path, *words: str, http: str = "", environment: dict | None = None):
+    """Start `portal ...` with free ports, wait until it is ready, stop it at the end.
+
+    `http` are more lines for that section of its configuration.
+    """
+    ports = log.with_name("ports.toml")
+    ports.write_text(PORTS.format(http))
     line = [*PORTAL, *words, "--telnet-port", "0", "--amp-port", "0", "--json"]
+    line += ["--config", str(ports)]
     async with trio.open_nursery() as nursery:
         with log.open("wb") as errors:
             start = partial(
@@ -173,6 +232,110 @@ def run_portal(tmp_path):
 
 
 @pytest.fixture
-async def demo(tmp_path):
-    async with running(tmp_path / "portal.log", "demo", "--data", str(tmp_path / "data")) as it:
-        yield it
+def start_demo(run_portal, tmp_path):
+    """Run the demo: `async with start_demo() as demo`."""
+    return partial(run_portal, "demo", "--data", str(tmp_path / "data"))
+
+
+@pytest.fixture
+async def demo(start_demo):
+    async with start_demo() as demo:
+        yield demo
+
+
+def memory(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no peak in the status of the process")
+
+
+def cpu(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+class Watch:
+    """What an attack costs the Portal, and whether a bystander notices it.
+
+    With `with watch`, the usual bounds are held; with `async with watch.costs(...)` those that are
+    given, and the round trips of the bystander, who goes on playing all the time.
+    """
+
+    def __init__(self, demo, bystander, record):
+        self.demo = demo
+        self.bystander = bystander
+        self.pid = demo.process.pid
+        self.record = record
+
+    def __enter__(self):
+        self.memory = memory(self.pid)
+        self.cpu = cpu(self.pid)
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            assert memory(self.pid) - self.memory < MEMORY_BOUND
+            assert cpu(self.pid) - self.cpu < CPU_BOUND
+
+    @asynccontextmanager
+    async def costs(self, *, memory_bound, cpu_bound):
+        """Hold what is done within to so many bytes and so many seconds of the Portal's process."""
+        before, began = memory(self.pid), cpu(self.pid)
+        worst = [0.0]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._play, worst)
+            yield
+            nursery.cancel_scope.cancel()
+        found = {
+            "mebibytes": (memory(self.pid) - before) / MIB,
+            "seconds": cpu(self.pid) - began,
+            "round_trip": worst[0],
+        }
+        for name, value in found.items():
+            self.record(name, round(value, 3))
+        assert found["mebibytes"] * MIB < memory_bound
+        assert found["seconds"] < cpu_bound
+        assert found["round_trip"] < ROUND_TRIP_BOUND
+
+    async def _play(self, worst):
+        for number in itertools.count():
+            began = trio.current_time()
+            await self.bystander.say(f"say tick{number}.")
+            await self.bystander.expect(f"tick{number}.")
+            worst[0] = max(worst[0], trio.current_time() - began)
+            await trio.sleep(0.05)  # no more than a player may say
+
+    async def plays_on(self):
+        await self.bystander.say("say all is well")
+        await self.bystander.expect("all is well")
+
+    async def logged(self, event, **fields):
+        with trio.fail_after(10):
+            while not any(
+                line.get("event") == event and fields.items() <= line.items() for line in self.log()
+            ):
+                await self.demo.status()
+
+    def log(self):
+        for line in self.demo.log.read_text().splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+    async def counter(self, name):
+        return (await self.demo.status())["counters"][name]
+
+
+@pytest.fixture
+def watch_portal(record_property):
+    """Watch a Portal of one's own: `watch_portal(portal, bystander)`."""
+    return partial(Watch, record=record_property)
+
+
+@pytest.fixture
+async def watch(demo, watch_portal):
+    bystander = await demo.connect()
+    await bystander.expect("name")
+    await bystander.say("Berta")
+    await bystander.expect("Berta")
+    return watch_portal(demo, bystander)

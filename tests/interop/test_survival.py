@@ -1,7 +1,7 @@
 """What a Portal is for: the game is reloaded, crashes and is killed, and nobody is dropped.
 
-Everything is real here: `portal demo` in a process of its own, its game in another, and telnet
-players over TCP.
+Everything is real here: `portal demo` in a process of its own, its game in another, and players
+over TCP, by telnet and by websocket.
 """
 
 import re
@@ -18,8 +18,8 @@ REFUSED = "No more can be kept"
 UNCERTAIN = re.compile(r"not confirmed and may not have been carried out: say (\w+)")
 
 
-async def log_in(demo, name):
-    player = await demo.connect()
+async def log_in(demo, name, by="telnet"):
+    player = await (demo.connect() if by == "telnet" else demo.connect_websocket())
     await player.expect("name")
     await player.say(name)
     await player.expect(name)
@@ -41,7 +41,7 @@ async def test_two_players_talk(demo):
 
 async def test_a_reload_between_two_lines_loses_and_doubles_nothing(demo):
     anna = await log_in(demo, "Anna")
-    bert = await log_in(demo, "Bert")
+    bert = await log_in(demo, "Bert", by="websocket")
     before = (await demo.status())["server"]["pid"]
     await anna.say("say one")
     await bert.say("say uno")
@@ -56,8 +56,9 @@ async def test_a_reload_between_two_lines_loses_and_doubles_nothing(demo):
         assert heard == Counter(words)
 
 
-async def test_lines_typed_during_a_reload_arrive_once_and_in_order(demo):
-    anna = await log_in(demo, "Anna")
+@pytest.mark.parametrize("by", ["telnet", "websocket"])
+async def test_lines_typed_during_a_reload_arrive_once_and_in_order(demo, by):
+    anna = await log_in(demo, "Anna", by)
     bert = await log_in(demo, "Bert")
     words = [f"w{number}" for number in range(60)]
     async with trio.open_nursery() as nursery:
@@ -128,10 +129,13 @@ async def type_lines(player, words, done):
 
 
 async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(demo):
-    anna = await log_in(demo, "Anna")
-    bert = await log_in(demo, "Bert")
+    players = {
+        "Anna": await log_in(demo, "Anna"),
+        "Bert": await log_in(demo, "Bert"),
+        "Cora": await log_in(demo, "Cora", by="websocket"),
+    }
     killed = []
-    sent = {"Anna": [], "Bert": []}
+    sent = {name: [] for name in players}
 
     def words(name):
         for number in range(100_000):
@@ -143,8 +147,8 @@ async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(d
         return len(killed) == 10
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(type_lines, anna, words("Anna"), finished)
-        nursery.start_soon(type_lines, bert, words("Bert"), finished)
+        for name, player in players.items():
+            nursery.start_soon(type_lines, player, words(name), finished)
         for _ in range(10):
             killed.append(await demo.kill_server())
             await demo.until_status(
@@ -152,7 +156,9 @@ async def test_ten_kills_under_typing_double_nothing_and_lose_nothing_silently(d
             )
     assert len(set(killed)) == 10
     missing = 0
-    for player, name, listener in ((anna, "Anna", bert), (bert, "Bert", anna)):
+    listeners = dict(zip(players, [*list(players.values())[1:], players["Anna"]], strict=True))
+    for name, player in players.items():
+        listener = listeners[name]
         await player.say("say end")
         await listener.expect(f'{name} says, "end')
         assert not player.closed

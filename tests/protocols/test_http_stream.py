@@ -267,12 +267,18 @@ async def test_a_reader_that_stops_is_cut(site, mock_clock):
     assert site.http.connections == 1
     assert len(site.application.asked) == 1
     # What the kernel took at once may have been progress still.
-    for _ in range(2):
-        mock_clock.jump(31)
-        await site.settle()
-    await site.until(site.is_idle)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            mock_clock.jump(31)
+            await site.settle()
+        await site.until(site.is_idle)
     assert site.hub.unsent == 0
-    assert browser.connection.close_reason == "took too little of a long answer"
+    why = "read too slowly: it took too little of a long answer"
+    assert browser.connection.close_reason == why
+    assert site.metrics.slow_readers_cut == 1
+    (cut,) = (entry for entry in logs if entry["event"] == "slow_reader_cut")
+    assert (cut["address"], cut["reason"]) == ("192.0.2.7", why)
+    assert 0 < cut["unsent"] < 1_100_000
 
 
 @pytest.mark.parametrize("moment", ["idle", "in a head", "waiting", "in an answer"])

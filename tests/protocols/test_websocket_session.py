@@ -77,7 +77,7 @@ def world(make_world):
         (["hp", [], {}], {"hp": [[], {}]}),
         (["hp", [1, [2]], {"a": {"b": None}}], {"hp": [[1, [2]], {"a": {"b": None}}]}),
         (["größe", 5], {"größe": [[5], {}]}),
-        (["self", [], {"session": 1, "self": 2}], {"self": [[], {"session": 1, "self": 2}]}),
+        (["default", [], {"name": 1, "data": 2}], {"default": [[], {"name": 1, "data": 2}]}),
         (["websocket_close_", [], {}], {"websocket_close_": [[], {}]}),
     ],
 )

@@ -90,6 +90,11 @@ def test_messages(frame, expected, kind):
         '["_private", [], {}]',
         '["__class__"]',
         '["options", [], {}]',
+        # They would collide with the arguments of functions in the game.
+        '["session", [], {}]',
+        '["self"]',
+        '["text", ["look"], {"session": 1}]',
+        '["hp", [], {"a": 1, "self": null}]',
         json.dumps(["x" * (NAME_LENGTH + 1)]),
         # Not JSON, at every place where another form was seen before.
         '["text", ["look"], {}',

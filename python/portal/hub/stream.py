@@ -107,6 +107,10 @@ class ConnectionStream(trio.abc.Stream):
             self._wake_reader()
         await trio.lowlevel.checkpoint()
 
+    def cut_slow_reader(self) -> None:
+        """End a connection whose peer takes too little."""
+        self.connection.abort("read too slowly: it took too little of a long answer")
+
     def abandon(self) -> None:
         """Close from outside: a task that sends gets BrokenResourceError, at once.
 
@@ -138,7 +142,7 @@ class ConnectionStream(trio.abc.Stream):
             await self._sent.wait()
             return
         if self.connection.unsent > unsent - PROGRESS_BYTES:
-            self.connection.abort("took too little of a long answer")
+            self.cut_slow_reader()
             raise trio.BrokenResourceError("the peer reads too slowly")
 
     def _require_open(self) -> None:

@@ -98,7 +98,12 @@ class HttpProtocol:
             self.opening.refuse(connection, 503, text, LATER)
             return
         stream = HttpStream(
-            connection, received, self.config, turn=self._turn, refuse=self.opening.refuse
+            connection,
+            received,
+            self.config,
+            metrics=self.metrics,
+            turn=self._turn,
+            refuse=self.opening.refuse,
         )
         self._streams.add(stream)
         nursery.start_soon(self._serve, stream, network)

@@ -8,14 +8,18 @@ one waits until the one before is answered.
 import socket
 from typing import Any, NoReturn, Protocol
 
+import structlog
 import trio
 
 from portal.config import HttpConfig
 from portal.errors import RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.hub.stream import ConnectionStream
+from portal.metrics import Metrics
 from portal.protocols.opening import TOO_LONG, TOO_SLOW
 from portal.wire.http import HEAD_END, Head, read_head
+
+log = structlog.get_logger(__name__)
 
 TOO_LARGE = "A request's body may have {} bytes."
 
@@ -43,6 +47,7 @@ class HttpStream(ConnectionStream):
         received: bytes,
         config: HttpConfig,
         *,
+        metrics: Metrics,
         turn: trio.Lock,
         refuse: Refuser,
     ) -> None:
@@ -51,6 +56,7 @@ class HttpStream(ConnectionStream):
         self.upgrade: bytes | None = None
         self.socket = _Socket(connection)
         self._config = config
+        self._metrics = metrics
         self._turn = turn
         self._refuse = refuse
         self._idle = True  # no request is being answered
@@ -61,6 +67,14 @@ class HttpStream(ConnectionStream):
         """End what still answers: nobody is there to hear it."""
         super().connection_lost(error)
         self.scope.cancel()
+
+    def cut_slow_reader(self) -> None:
+        """Count it, and log it, as the hub does with its own."""
+        self._metrics.slow_readers_cut += 1
+        unsent = self.connection.unsent
+        super().cut_slow_reader()
+        address, reason = self.connection.address, self.connection.close_reason
+        log.warning("slow_reader_cut", address=address, unsent=unsent, reason=reason)
 
     def at_answered(self) -> None:
         """Go on to the next request."""

@@ -19,6 +19,9 @@ from portal.markup import to_html, to_plain
 
 # A name becomes that of a function in the game; the longest in use have about thirty letters.
 NAME_LENGTH = 100
+# What Servers call their own arguments: a function could not be given another of that name. And
+# `options` belongs to all commands of a message.
+RESERVED = frozenset({"session", "self", "options"})
 
 _EXPECTED = 'expected ["name", [arguments], {options}]'
 _decode = msgspec.json.Decoder().decode
@@ -67,7 +70,7 @@ class V1:
         """Read `["name", [args], {kwargs}]`; what is left out at the end is empty.
 
         A single argument may stand without its list. Names are text of 1 to 100 characters, not
-        beginning with `_` and not `options`, which belongs to all commands.
+        beginning with `_` and not RESERVED, nor are `session` and `self` names of kwargs.
         Raises RemoteProtocolError when it is nothing of the kind.
         """
         try:
@@ -79,9 +82,11 @@ class V1:
             raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED} in JSON") from error
         except RecursionError as error:
             raise RemoteProtocolError("MalformedMessage", "nested too deep") from error
+        if kwargs and ("session" in kwargs or "self" in kwargs):
+            raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED}, with other options")
         if name == "text":
             return name, args, kwargs
-        if not 0 < len(name) <= NAME_LENGTH or name[0] == "_" or name == "options":
+        if not 0 < len(name) <= NAME_LENGTH or name[0] == "_" or name in RESERVED:
             raise RemoteProtocolError("MalformedMessage", f"{_EXPECTED}, with another name")
         return name, args, kwargs
 
