@@ -421,3 +421,15 @@ def test_sessions_are_shown_how_the_game_is(world):
     delivery.explain_absence(Reason.GIVEN_UP)
     delivery.explain_absence(Reason.GIVEN_UP)
     assert world.shown == [(1, "given_up"), (2, "given_up")]
+
+
+def test_other_limits(world):
+    world.delivery.reconfigure(
+        Config(
+            limits=LimitsConfig(held_lines=1, held_bytes=10, unanswered_messages=2),
+            server=ServerConfig(resend_uncertain=True),
+        )
+    )
+    assert (world.delivery.holding.lines, world.delivery.holding.size) == (1, 10)
+    assert world.delivery.unanswered_limit == 2
+    assert world.delivery.resend is True

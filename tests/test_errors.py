@@ -53,3 +53,13 @@ def test_what_an_error_tells(error, text, attributes):
 def test_what_may_be_caught_together(narrow, wide):
     assert issubclass(narrow, wide)
     assert not issubclass(errors.LocalProtocolError, errors.RemoteProtocolError)
+
+
+def test_several_settings_are_wrong():
+    first, second = errors.ConfigError("a", "b", "c"), errors.ConfigError("d", "e", "f")
+    error = errors.ConfigErrors([first, second])
+    assert isinstance(error, errors.ConfigError)
+    assert str(error) == "a: b: c\nd: e: f"
+    assert (error.path, error.key, error.expected) == ("a", "b", "c")
+    assert list(error.problems) == [first, second]
+    assert list(first.problems) == [first]

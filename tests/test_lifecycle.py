@@ -133,3 +133,12 @@ def test_the_delay_has_a_bound():
 
 def test_the_page_shows_the_table():
     assert table() in (ROOT / "docs/lifecycle.md").read_text()
+
+
+def test_other_numbers_within_a_series_of_starts():
+    life = lifecycle(failed_starts=5)
+    life.handle(Event.START)
+    assert life.handle(Event.CRASHED) is Action.START_LATER
+    life.set_patience(1, 7.0, 3.0, 8.0)
+    assert life.delay == 7.0
+    assert life.handle(Event.CRASHED) is Action.GIVE_UP

@@ -263,6 +263,55 @@ def test_a_reload_that_fails_is_logged(tmp_path):
             process.kill()
 
 
+def wait_for_events(log, process, name, count=1):
+    """The events of a name, once there are so many of them in a log."""
+    while True:
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        found = [event for event in events if event["event"] == name]
+        if len(found) >= count:
+            return found
+        assert process.poll() is None
+
+
+def test_a_configuration_that_is_changed_while_it_runs(tmp_path):
+    log, file = tmp_path / "portal.log", tmp_path / "portal.toml"
+    file.write_text("[limits]\nline_bytes = 4000\n")
+    words = ["--config", str(file), "--telnet-port", "0", "--amp-port", "0", "--log-file", str(log)]
+    line = [sys.executable, "-m", "portal", "run", "--no-server", "--json", *words]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            ready = json.loads(process.stdout.readline())
+            sock = socket.create_connection(tuple(ready["telnet"][0]), timeout=PATIENCE)
+            with sock, sock.makefile("rb") as player:
+                sock.sendall(b"x" * 2000 + b"\n")
+                read_until(player, b"what you type is kept")
+                file.write_text(
+                    "[limits]\nline_bytes = 1024\n[telnet]\nport = 5\n[http]\nport = 5\n"
+                )
+                process.send_signal(signal.SIGHUP)
+                (applied,) = wait_for_events(log, process, "config_applied")
+                assert applied["settings"] == ["limits.line_bytes"]
+                (unchanged,) = wait_for_events(log, process, "config_unchanged")
+                assert unchanged["settings"] == ["http.port"]  # of telnet the flag has the word
+                sock.sendall(b"x" * 2000 + b"\n")
+                read_until(player, b"may have 1024 bytes")
+
+                file.write_text("[limits]\nline_bytes = 0\nline_byte = 5\n")
+                process.send_signal(signal.SIGHUP)
+                refused = wait_for_events(log, process, "config_refused", 2)
+                assert [event["key"] for event in refused] == [
+                    "limits.line_byte",
+                    "limits.line_bytes",
+                ]
+            with socket.create_connection(tuple(ready["telnet"][0]), timeout=PATIENCE) as sock:
+                sock.sendall(b"x" * 2000 + b"\n")
+                read_until(sock.makefile("rb"), b"may have 1024 bytes")
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+
+
 # ---- a start that fails
 
 
@@ -288,16 +337,19 @@ TOP = {"name", "directory"}
         ({"websocket": {"port": "TAKEN"}}, "websocket: cannot listen at 127.0.0.1 port TAKEN"),
         ({"http": {"port": "TAKEN"}}, "http: cannot listen at 127.0.0.1 port TAKEN"),
         ({"amp": {"port": "TAKEN"}}, "amp: cannot listen at 127.0.0.1 port TAKEN"),
-        ({"amp": {"socket": "DIR/no/amp"}}, "amp: cannot listen at DIR/no/amp"),
-        ({"amp": {"socket": f"DIR/{'x' * 200}"}}, "AF_UNIX path too long"),
+        ({"amp": {"socket": "DIR/no/amp"}}, "amp.socket: there is no directory DIR/no"),
+        (
+            {"amp": {"socket": f"DIR/{'x' * 200}"}},
+            "amp.socket: expected a path of at most 107 bytes",
+        ),
         ({"amp": {"socket": "DIR/file"}}, "amp: cannot listen at DIR/file"),
         ({"telnet": {"hosts": ["a name that nobody has"]}}, "a name that nobody has"),
         ({"http": {"hosts": ["192.0.2.1"]}}, "http: cannot listen at 192.0.2.1"),
         ({"amp": {"host": "0.0.0.0"}}, "PORTAL_AMP_SECRET"),
-        ({"log": {"path": "DIR/no/log"}}, "log.path: cannot write DIR/no/log: No such"),
+        ({"log": {"path": "DIR/no/log"}}, "log.path: there is no directory DIR/no"),
         ({"log": {"path": "DIR"}}, "log.path"),
-        ({"directory": "DIR/file"}, "DIR/file/portal.json"),
-        ({"directory": "/proc/no"}, "/proc/no/portal.json"),
+        ({"directory": "DIR/file"}, "directory: there is no directory DIR/file"),
+        ({"directory": "/proc/no"}, "/proc"),
         ({"telnet": {"port": "x"}}, "telnet.port"),
         ({"telnet": {"prot": 1}}, "telnet.prot"),
         ({"telnet": {"port": 1_000_000}}, "telnet.port"),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import structlog
 
-from portal.config import LimitsConfig
+from portal.config import Config, LimitsConfig
 from portal.session import CONNECTION_ATTRIBUTES, SYNC_ATTRIBUTES, Session
 from portal.throttle import Throttle
 
@@ -282,3 +282,14 @@ def test_a_state_that_was_read_stays_as_it_was_written(session):
     other.set_state(state)
     other.protocol_flags["ANSI"] = True
     assert msgspec.json.encode(state) == written
+
+
+def test_other_limits_for_a_session_that_has_said_something():
+    session = Session()
+    session.init_session("telnet", "192.0.2.1", None)
+    config = Config(limits=LimitsConfig(command_burst=3))
+    session.at_reconfigured(config)
+    assert session.throttle is None
+    session.throttle = Throttle(LimitsConfig())
+    session.at_reconfigured(config)
+    assert session.throttle.commands.burst == 3

@@ -861,3 +861,32 @@ TestDeliveries = Deliveries.TestCase
 TestDeliveries.settings = STATEFUL
 TestRedeliveries = Redeliveries.TestCase
 TestRedeliveries.settings = STATEFUL
+
+
+# ---- another configuration
+
+
+def test_other_limits_for_those_who_are_there_and_those_who_come():
+    world = World()
+    world.bring()
+    old, silent = world.player(), world.player()
+    old.data_in(text="look")
+    limits = LimitsConfig(command_burst=2, commands_per_second=1.0, unanswered_messages=3)
+    world.handler.reconfigure(Config(limits=limits))
+    for player in (old, silent, world.player()):
+        for _ in range(3):
+            player.data_in(text="look")
+        assert player.shown[-1:] == [TOO_MANY_COMMANDS]
+    assert old.calls == ["pause"]
+    assert world.handler.delivery.unanswered_limit == 3
+
+
+def test_a_hook_that_fails_keeps_nobody_else_from_the_new_limits():
+    world = World()
+    broken, other = world.player(), world.player()
+    broken.throttle = "no throttle"
+    other.data_in(text="look")
+    with structlog.testing.capture_logs() as logs:
+        world.handler.reconfigure(Config(limits=LimitsConfig(command_burst=2)))
+    assert [entry["event"] for entry in logs] == ["session_hook_failed"]
+    assert other.throttle.commands.burst == 2

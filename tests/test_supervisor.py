@@ -764,3 +764,37 @@ async def test_a_whole_family_is_ended(make, tmp_path):
             with held:
                 assert await held.recv(1) == b""
     assert supervisor.state is State.DOWN
+
+
+async def test_other_settings_count_from_the_next_start_on(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.reconfigure(
+        ServerConfig(command=("other",), directory="/", restart_seconds=5.0, failed_starts=2)
+    )
+    machine.children[-1].exit(1)
+    supervisor.link_lost()
+    await trio.sleep(4.9)
+    assert len(machine.started) == 1
+    await trio.sleep(0.2)
+    assert machine.started[1][1] == ["other"]
+    assert machine.started[1][2]["cwd"] == "/"
+
+
+async def test_another_patience_counts_from_the_next_order_on(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.reconfigure(ServerConfig(command=COMMAND, stop_seconds=2.0))
+    began = trio.current_time()
+    supervisor.order(Operation.SRELOAD)
+    await trio.sleep(3)
+    assert [(when - began, number) for when, _, number in machine.signals] == [
+        (2.0, signal.SIGTERM)
+    ]
+
+
+async def test_a_command_where_there_was_none_is_for_the_next_order(make, machine, autojump_clock):
+    supervisor = await make(command=())
+    supervisor.reconfigure(ServerConfig(command=COMMAND))
+    assert machine.started == []
+    supervisor.start()
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(machine.started) == 1

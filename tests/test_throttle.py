@@ -63,3 +63,34 @@ def test_throttle_goes_on_where_it_was_written_down():
     assert not other.commands.take(3.5)
     assert not other.must_tell(3.5)
     assert other.oob.take(3.5)
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "times", "expected"),
+    [
+        (1, 5, [0, 1, 1], [True, True, False]),  # no more is saved up than there was
+        (1, 1, [0, 0], [True, False]),
+        (100, 2, [0, 0.01, 0.01], [True, True, False]),
+    ],
+)
+def test_another_rate(rate, burst, times, expected):
+    bucket = TokenBucket(1, 3)
+    bucket.take(0.0)
+    bucket.take(0.0)
+    bucket.set_rate(rate, burst)
+    assert [bucket.take(now) for now in times] == expected
+
+
+def test_what_was_saved_beyond_a_smaller_burst_is_lost():
+    bucket = TokenBucket(1, 100)
+    bucket.set_rate(1, 2)
+    assert [bucket.take(0.0) for _ in range(3)] == [True, True, False]
+
+
+def test_a_throttle_goes_by_other_limits():
+    throttle = Throttle(LIMITS)
+    throttle.reconfigure(
+        LimitsConfig(commands_per_second=2, command_burst=3, oob_per_second=4, oob_burst=5)
+    )
+    assert (throttle.commands.rate, throttle.commands.burst) == (2, 3)
+    assert (throttle.oob.rate, throttle.oob.burst) == (4, 5)

@@ -75,6 +75,11 @@ class AmpServer:
         self._boxes = hub.deadlines(config.amp.box_seconds, Link.expire)
         self._proofs = hub.deadlines(config.amp.authentication_seconds, Authenticator.expire)
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration: for the links of peers that come from now on."""
+        self.config = config
+        self.server.config = config.amp
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the tasks of asynchronous responders; cancelling it cancels them."""
         async with trio.open_nursery() as nursery:

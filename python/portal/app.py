@@ -28,12 +28,14 @@ from portal.config import (
     AMP_ADDRESS_VARIABLE,
     AMP_SECRET_VARIABLE,
     PORTAL_PID_VARIABLE,
+    Changes,
     Config,
     HttpConfig,
     LimitsConfig,
     TelnetConfig,
     WebSocketConfig,
     amp_address_to_text,
+    take_over,
 )
 from portal.errors import ConfigError, ServiceError
 from portal.exposition import Exposition
@@ -59,18 +61,12 @@ from portal.supervisor import Supervisor
 if TYPE_CHECKING:
     from portal.game import GameServer
     from portal.protocols.http import HttpProtocol
+    from portal.protocols.pages import Pages
 
 log = structlog.get_logger(__name__)
 
 # The Server's part of the 15 seconds that a stop may take; the rest is the hub's and a margin.
 STOP_SECONDS = 12.0
-# The AMP port is for few, who come often: every question of the command line is a connection.
-AMP_LIMITS = LimitsConfig(
-    connections=1000,
-    connections_per_address=1000,
-    connections_per_second=1000.0,
-    connection_burst=1000,
-)
 GOODBYE = "The game is shutting down."
 NO_PORT = "the game that it starts dials in at the AMP port, and this Portal has none"
 
@@ -93,8 +89,8 @@ class Portal:
     def __init__(self, config: Config, *, amp: bool = True) -> None:
         if amp:
             check_address(config.amp)
-        elif config.server.command:
-            raise ConfigError("settings", "server.command", NO_PORT)
+        else:
+            _require_no_command(config)
         self.config = config
         self.amp = amp
         self.metrics = Metrics()
@@ -105,7 +101,7 @@ class Portal:
         self.environment = dict(os.environ)
         self.supervisor = Supervisor(config.server, self.metrics, environment=self.environment)
         self.gauges: list[Gauge] = []
-        queries = Queries(
+        self.queries = Queries(
             config.name,
             self.metrics,
             self.sessionhandler,
@@ -122,7 +118,7 @@ class Portal:
             hub=self.hub,
             sessionhandler=self.sessionhandler,
             supervisor=self.supervisor,
-            queries=queries.by_name(),
+            queries=self.queries.by_name(),
             addresses=self.addresses,
         )
         self.supervisor.on_order = self.amp_server.server.forward_order
@@ -134,6 +130,7 @@ class Portal:
         self.websocket = WebSocketProtocol(*parts)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.admission = Admission(config.limits)
+        self.pages: Pages | None = None
         self.http = self._make_http() if config.http.enabled else None
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
@@ -147,7 +144,7 @@ class Portal:
         from portal.protocols.pages import Pages  # noqa: PLC0415
 
         http = self.config.http
-        pages = Pages(
+        self.pages = pages = Pages(
             http,
             is_ready=lambda: self.sessionhandler.absence.state == "connected",
             render_metrics=Exposition(self.metrics, self.gauges).render,
@@ -191,6 +188,35 @@ class Portal:
             **self.addresses(),
         }
 
+    # ---- what it goes by
+
+    def reconfigure(self, config: Config) -> Changes:
+        """Go by another configuration from now on, as far as that is possible while it runs.
+
+        What `portal.config.changes` names LIVE is taken over, also for the sessions that live; what
+        is changed beside that is named in the result and waits for another Portal. `log` is the
+        process's: nothing here goes by it. Raises ConfigError for a command to start a game that
+        could not dial in, and then changes nothing.
+        """
+        if not self.amp:
+            _require_no_command(config)
+        self.config, changes = take_over(self.config, config)
+        config = self.config
+        self.hub.reconfigure(config.hub)
+        self.admission.reconfigure(config.limits)
+        self.supervisor.reconfigure(config.server)
+        self.amp_server.reconfigure(config)
+        self.queries.name = config.name
+        self.telnet.reconfigure(config)
+        self.websocket.reconfigure(config)
+        self.opening.reconfigure(config)
+        if self.http is not None and self.pages is not None:
+            self.http.reconfigure(config.http)
+            self.pages.reconfigure(config.http)
+        # Last, since it tells the sessions, who ask their protocols.
+        self.sessionhandler.reconfigure(config)
+        return changes
+
     # ---- its life
 
     def open(self) -> None:
@@ -211,8 +237,9 @@ class Portal:
             for name, sockets, make in opened
         ]
         if amp:
+            admission = Admission(_limit_amp(self.config.amp.connections))
             self.amp_listener = Listener(
-                self.hub, "amp", amp, self.amp_server.make_protocol, admission=Admission(AMP_LIMITS)
+                self.hub, "amp", amp, self.amp_server.make_protocol, admission=admission
             )
             self._tell_environment()
 
@@ -337,6 +364,21 @@ class Portal:
         self.environment[AMP_ADDRESS_VARIABLE] = amp_address_to_text(_dialled(address))
         if self.config.amp.secret is not None:
             self.environment[AMP_SECRET_VARIABLE] = self.config.amp.secret
+
+
+def _require_no_command(config: Config) -> None:
+    if config.server.command:
+        raise ConfigError("settings", "server.command", NO_PORT)
+
+
+def _limit_amp(connections: int) -> LimitsConfig:
+    """Limit the AMP port by one number: it is for few, who come often and from one address."""
+    return LimitsConfig(
+        connections=connections,
+        connections_per_address=connections,
+        connections_per_second=float(connections),
+        connection_burst=connections,
+    )
 
 
 def _open(name: str, where: str, opener: Callable[[], list[socket.socket]]) -> list[socket.socket]:

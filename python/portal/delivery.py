@@ -90,6 +90,13 @@ class Delivery:
         self.show_state = show_state
         self.shown_state = self.absence.state
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by other limits from now on; what is kept already stays kept."""
+        self.holding.lines = config.limits.held_lines
+        self.holding.size = config.limits.held_bytes
+        self.unanswered_limit = config.limits.unanswered_messages
+        self.resend = config.server.resend_uncertain
+
     def take(self, session: Session, message: Message, secret: bool) -> None:
         """Take a message: it is sent, kept, or refused with a word to the player."""
         link = self.link

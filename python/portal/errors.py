@@ -23,6 +23,29 @@ class ConfigError(PortalError):
         self.key = key
         self.expected = expected
 
+    @property
+    def problems(self) -> tuple["ConfigError", ...]:
+        """All that is wrong: this, or the errors that it stands for."""
+        return (self,)
+
+
+class ConfigErrors(ConfigError):
+    """Several settings are wrong: one line for each in the text, one error each in `problems`.
+
+    `path`, `key` and `expected` are those of the first.
+    """
+
+    def __init__(self, problems: list[ConfigError]) -> None:
+        first = problems[0]
+        super().__init__(first.path, first.key, first.expected)
+        self.args = ("\n".join(map(str, problems)),)
+        self._problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[ConfigError, ...]:
+        """All that is wrong, in the order in which it was found."""
+        return self._problems
+
 
 class ProtocolError(PortalError):
     """Bytes or calls that break a protocol; see the two subclasses for whose fault it is."""

@@ -168,6 +168,16 @@ class Lifecycle:
         self.state = State.DOWN
         self.starts = 0  # since a Server was last connected, or an order began anew
         self.restarts = 0  # those of them that had to wait
+        self.set_patience(failed_starts, restart_seconds, restart_factor, restart_max_seconds)
+
+    def set_patience(
+        self,
+        failed_starts: int,
+        restart_seconds: float,
+        restart_factor: float,
+        restart_max_seconds: float,
+    ) -> None:
+        """Go by other numbers and delays, also within a series of starts."""
         self._failed_starts = failed_starts
         self._restart = restart_seconds
         self._factor = restart_factor

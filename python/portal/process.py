@@ -16,12 +16,11 @@ import msgspec
 import structlog
 import trio
 
-from portal import logs
 from portal.app import Info, Portal
 from portal.config import NOTE_NAME, Config
 from portal.errors import ServerUnavailable, ServiceError
 from portal.gauges import describe_log
-from portal.logs import LogFile
+from portal.reconfiguration import Reconfiguration
 from portal.systemd import Notifier
 
 log = structlog.get_logger(__name__)
@@ -31,21 +30,23 @@ log = structlog.get_logger(__name__)
 COLLECTOR_THRESHOLD = (50_000, 20, 100)
 
 
-def run_process(config: Config, ready: Callable[[Info], None]) -> int:
+def run_process(
+    config: Config, ready: Callable[[Info], None], reread: Callable[[], Config] | None = None
+) -> int:
     """Be a Portal until a signal or an order ends it; returns the exit code of the process.
 
     `ready(info)` is called once: when a Server is connected or, without a command to start one,
     when the Portal listens. SIGTERM and SIGINT stop it in order (0); a second one drops everything
-    (1). SIGHUP opens the log file anew and SIGUSR1 reloads the game. A systemd that started it is
-    told how it is.
+    (1). SIGHUP opens the log file anew, and takes over what it can of the configuration that
+    `reread()` makes. SIGUSR1 reloads the game. A systemd that started it is told how it is.
     Raises ConfigError, and ServiceError for an address that cannot be had.
     """
-    log_file = logs.configure(config.log.level, path=config.log.path, json=config.log.json)
+    reconfiguration = Reconfiguration(config.log, reread)
     notifier = Notifier.from_environment(os.environ)
-    with contextlib.closing(log_file), contextlib.closing(notifier):
+    with contextlib.closing(reconfiguration), contextlib.closing(notifier):
         raise_descriptor_limit()
         portal = Portal(config)
-        portal.gauges += describe_log(lambda: log_file.lost)
+        portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)
         portal.open()
         with noted(config.directory, portal.info()):
             try:
@@ -54,7 +55,7 @@ def run_process(config: Config, ready: Callable[[Info], None]) -> int:
                     _serve,
                     portal,
                     ready,
-                    log_file,
+                    reconfiguration,
                     notifier,
                     restrict_keyboard_interrupt_to_checkpoints=True,
                 )
@@ -77,13 +78,16 @@ def calm_collector() -> None:
 
 
 async def _serve(
-    portal: Portal, ready: Callable[[Info], None], log_file: LogFile, notifier: Notifier
+    portal: Portal,
+    ready: Callable[[Info], None],
+    reconfiguration: Reconfiguration,
+    notifier: Notifier,
 ) -> int:
     at_once = trio.CancelScope()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
     with trio.open_signal_receiver(*numbers) as signals, at_once:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, portal, log_file, notifier, nursery, at_once)
+            nursery.start_soon(_obey, signals, portal, reconfiguration, notifier, nursery, at_once)
             async with trio.open_nursery() as serving:
                 await serving.start(portal.run)
                 calm_collector()
@@ -118,7 +122,7 @@ async def _tell_changes(portal: Portal, notifier: Notifier) -> None:
 async def _obey(
     signals: AsyncIterator[int],
     portal: Portal,
-    log_file: LogFile,
+    reconfiguration: Reconfiguration,
     notifier: Notifier,
     nursery: trio.Nursery,
     at_once: trio.CancelScope,
@@ -127,7 +131,7 @@ async def _obey(
         log.info("signal_received", signal=signal.Signals(number).name)
         if number == signal.SIGHUP:
             notifier.reloading()
-            log_file.reopen()
+            reconfiguration.hang_up(portal)
             notifier.ready(_describe(portal))
         elif number == signal.SIGUSR1:
             nursery.start_soon(_reload, portal)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from portal.config import Config
 from portal.messages import is_normal, normalise
 from portal.throttle import Throttle
 
@@ -210,6 +211,11 @@ class Session:
 
         Called when the session begins and whenever that changes.
         """
+
+    def at_reconfigured(self, config: Config) -> None:
+        """Go by another configuration from now on; a protocol extends this with its own limits."""
+        if self.throttle is not None:
+            self.throttle.reconfigure(config.limits)
 
     def pause_input(self) -> None:
         """Read nothing more from this player: the game is behind with its messages."""

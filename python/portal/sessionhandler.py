@@ -69,6 +69,13 @@ class PortalSessionHandler:
         self.absence = self.delivery.absence
         self._synced_out = False  # the last Server gave us everything before it left
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration from now on, with every session that lives, too."""
+        self.limits = config.limits
+        self.delivery.reconfigure(config)
+        for session in list(self.sessions.values()):
+            self._call(session, session.at_reconfigured, config)
+
     @property
     def link(self) -> ServerLink | None:
         """The way to the Server, None while there is none."""

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import structlog
 import trio
@@ -45,6 +46,11 @@ ORDERS: Mapping[Action, tuple[str, str]] = {
 }
 
 
+def _patience(config: ServerConfig) -> dict[str, Any]:
+    names = ("failed_starts", "restart_seconds", "restart_factor", "restart_max_seconds")
+    return {name: getattr(config, name) for name in names}
+
+
 def _nothing(*_: object) -> None:
     """Stand in for a callback until somebody sets one."""
 
@@ -68,12 +74,7 @@ class Supervisor:
         self.config = config
         self.metrics = metrics
         self.environment = environment
-        self.lifecycle = Lifecycle(
-            failed_starts=config.failed_starts,
-            restart_seconds=config.restart_seconds,
-            restart_factor=config.restart_factor,
-            restart_max_seconds=config.restart_max_seconds,
-        )
+        self.lifecycle = Lifecycle(**_patience(config))
         self.restart_mode: str | None = "shutdown"
         self.connections = 0  # Servers that have connected so far
         self.connected_at: float | None = None  # when the one that is linked did
@@ -92,6 +93,11 @@ class Supervisor:
         self._portal_stops = False
         self._deadline: trio.CancelScope | None = None
         self.changed = trio.Event()
+
+    def reconfigure(self, config: ServerConfig) -> None:
+        """Go by other settings: the command at the next start, times with the next deadline."""
+        self.config = config
+        self.lifecycle.set_patience(**_patience(config))
 
     @property
     def state(self) -> State:

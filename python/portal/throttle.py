@@ -45,6 +45,12 @@ class TokenBucket:
         self.tokens = tokens - 1.0
         return True
 
+    def set_rate(self, rate: float, burst: float) -> None:
+        """Go by another rate and burst; what was saved up beyond the new burst is lost."""
+        self.rate = rate
+        self.burst = burst
+        self.tokens = min(self.tokens, burst)
+
     def get_state(self) -> list[float]:
         """Return what must be written down: the tokens and the time of the last look."""
         return [self.tokens, self.stamp]
@@ -67,6 +73,11 @@ class Throttle:
         self.commands = TokenBucket(limits.commands_per_second, limits.command_burst)
         self.oob = TokenBucket(limits.oob_per_second, limits.oob_burst)
         self.told: float | None = None
+
+    def reconfigure(self, limits: LimitsConfig) -> None:
+        """Go by other limits from now on."""
+        self.commands.set_rate(limits.commands_per_second, limits.command_burst)
+        self.oob.set_rate(limits.oob_per_second, limits.oob_burst)
 
     def must_tell(self, now: float) -> bool:
         """Whether the player is to be told of a breach now; True at most once a second."""

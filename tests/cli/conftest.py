@@ -1,5 +1,6 @@
 """The command line in this process, between a Portal that is asked and one that is served."""
 
+import os
 from typing import NamedTuple
 
 import pytest
@@ -47,7 +48,8 @@ class Result(NamedTuple):
 @pytest.fixture
 def portal(monkeypatch, capsys):
     """Run the command line in this process; it neither dials nor serves."""
-    monkeypatch.delenv("PORTAL_AMP_SECRET", raising=False)
+    for variable in [name for name in os.environ if name.startswith("PORTAL_")]:
+        monkeypatch.delenv(variable)
 
     def run(*words):
         with pytest.raises(SystemExit) as ended:
@@ -82,11 +84,15 @@ def asked(monkeypatch):
 
 @pytest.fixture
 def served(monkeypatch):
-    """The configurations that were served; `result` is the exit code, or what is raised."""
+    """The configurations that were served; `result` is the exit code, or what is raised.
+
+    `reread` makes the configuration of the last one anew.
+    """
 
     class Served(list):
-        def __call__(self, config, ready):
+        def __call__(self, config, ready, reread):
             self.append(config)
+            self.reread = reread
             if isinstance(self.result, Exception):
                 raise self.result
             ready(self.info)
@@ -100,7 +106,20 @@ def served(monkeypatch):
         "portal_pid": 5,
         "server_pid": 6,
         "telnet": [("127.0.0.1", 4000), ("::1", 4000)],
+        "websocket": [("127.0.0.1", 4002)],
+        "http": [("127.0.0.1", 4001)],
         "amp": ("127.0.0.1", 4006),
     }
     monkeypatch.setattr("portal.process.run_process", made)
     return made
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a configuration file; the flags that name it are returned."""
+
+    def write(text):
+        (tmp_path / "portal.toml").write_text(text)
+        return ["--config", str(tmp_path / "portal.toml")]
+
+    return write

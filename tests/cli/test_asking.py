@@ -62,3 +62,53 @@ def test_sessions_as_json(portal, asked):
 def test_reload_and_stop_say_what_happened(portal, asked):
     assert portal("reload").stdout == "The game was reloaded in 1.2 s.\n"
     assert portal("stop").stdout == "The Portal has stopped.\n"
+
+
+# ---- where the configuration says
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", ("127.0.0.1", 4006)),
+        ("[amp]\nport = 5000", ("127.0.0.1", 5000)),
+        ("[amp]\nhost = '0.0.0.0'\ntrusted_networks = ['10.0.0.0/8']", ("127.0.0.1", 4006)),
+        ("[amp]\nhost = '::'\ntrusted_networks = ['10.0.0.0/8']", ("::1", 4006)),
+        ("[amp]\nsocket = '/nowhere/amp'", "/nowhere/amp"),
+        ("[server]\ndirectory = '/nowhere'", ("127.0.0.1", 4006)),
+    ],
+)
+def test_it_finds_the_portal_by_its_configuration(portal, asked, file, text, address):
+    assert portal("status", *file(text)).exit_code == 0
+    assert asked[0][1] == address
+
+
+def test_by_the_directory_in_it(portal, asked, file, tmp_path):
+    words = file(f"directory = '{tmp_path}'\n[amp]\nport = 5000")
+    assert portal("status", *words).stderr.startswith("no Portal answers: there is no readable ")
+    (tmp_path / "portal.json").write_text(json.dumps({"amp": ["127.0.0.1", 4711]}))
+    assert portal("status", *words).exit_code == 0
+    assert asked[0][1] == ("127.0.0.1", 4711)
+
+
+def test_by_the_environment(portal, asked, file, monkeypatch):
+    monkeypatch.setenv("PORTAL_CONFIG", file("[amp]\nport = 5000")[1])
+    portal("status")
+    monkeypatch.setenv("PORTAL_AMP_PORT", "5001")
+    portal("status")
+    portal("status", "--amp-port", "5002")
+    portal("status", "--host", "::1")
+    assert [address for _, address, *_ in asked] == [
+        ("127.0.0.1", 5000),
+        ("127.0.0.1", 5001),
+        ("127.0.0.1", 5002),
+        ("::1", 4006),
+    ]
+
+
+def test_a_configuration_that_is_wrong(portal, asked, file):
+    words = file("[amp]\nprot = 5000")
+    result = portal("status", *words)
+    assert (result.exit_code, result.stdout, asked) == (1, "", [])
+    reason = "amp.prot: there is no such setting; the nearest is amp.port"
+    assert result.stderr == f"{words[1]}: {reason}\n"

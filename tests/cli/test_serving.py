@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-from portal.errors import ServiceError
+from portal.errors import ConfigError, ServiceError
+
+GAME = f"{sys.executable} 'my game.py' --fast"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """Where the command is given: nothing lies there, and everything may be written."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
 
 
 def test_demo(portal, served, tmp_path):
@@ -24,21 +35,20 @@ def test_demo(portal, served, tmp_path):
     assert (config.amp.host, config.amp.port) == ("127.0.0.1", 4006)
 
 
-def test_demo_without_options(portal, served, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_demo_without_options(portal, served, place):
     portal("demo")
     (config,) = served
-    assert config.directory == str(tmp_path / "portal-demo-data")
+    assert config.directory == str(place / "portal-demo-data")
     assert (config.telnet.hosts, config.telnet.port) == (("127.0.0.1",), 4000)
 
 
 def test_run(portal, served, monkeypatch, tmp_path):
     monkeypatch.setenv("PORTAL_AMP_SECRET", "xyzzy")
-    words = ["--server", "python 'my game.py' --fast", "--amp-host", "10.0.0.1", "--amp-port", "0"]
+    words = ["--server", GAME, "--amp-host", "10.0.0.1", "--amp-port", "0"]
     words += ["--host", "0.0.0.0", "--host", "::", "--log-level", "debug", "--log-file", "x.log"]
     assert portal("run", *words, "--data", str(tmp_path)).exit_code == 0
     (config,) = served
-    assert config.server.command == ("python", "my game.py", "--fast")
+    assert config.server.command == (sys.executable, "my game.py", "--fast")
     assert (config.amp.host, config.amp.port, config.amp.secret) == ("10.0.0.1", 0, "xyzzy")
     assert config.telnet.hosts == ("0.0.0.0", "::")
     assert (config.log.level, config.log.path) == ("debug", "x.log")
@@ -46,28 +56,17 @@ def test_run(portal, served, monkeypatch, tmp_path):
 
 
 def test_run_without_a_server(portal, served):
-    assert portal("run", "--no-server", "--amp-socket", "/run/portal").exit_code == 0
+    assert portal("run", "--no-server", "--amp-socket", "amp").exit_code == 0
     (config,) = served
     assert config.server.command == ()
-    assert config.amp.socket == "/run/portal"
+    assert config.amp.socket == "amp"
     assert config.directory is None
 
 
 # ---- a file below the flags
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Write a configuration file; the flags that name it are returned."""
-
-    def write(text):
-        (tmp_path / "portal.toml").write_text(text)
-        return ["--config", str(tmp_path / "portal.toml")]
-
-    return write
-
-
-FILE = """
+FILE = f"""
 name = "Harbour"
 directory = "here"
 [telnet]
@@ -76,27 +75,26 @@ hosts = ["::"]
 [limits]
 connections_per_address = 7
 [amp]
-socket = "/run/amp"
+socket = "amp"
 trusted_networks = ["127.0.0.0/8"]
 [server]
-command = ["python", "game.py"]
+command = ["{sys.executable}", "game.py"]
 resend_uncertain = true
 [log]
 level = "error"
 """
 
 
-def test_a_file(portal, served, file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_file(portal, served, file, place, monkeypatch):
     monkeypatch.setenv("PORTAL_AMP_SECRET", "xyzzy")
     assert portal("run", *file(FILE)).exit_code == 0
     (config,) = served
-    assert (config.name, config.directory) == ("Harbour", str(tmp_path / "here"))
+    assert (config.name, config.directory) == ("Harbour", str(place / "here"))
     assert (config.telnet.port, config.telnet.hosts) == (23, ("::",))
     assert config.limits.connections_per_address == 7
-    assert (config.amp.socket, config.amp.secret) == ("/run/amp", "xyzzy")
+    assert (config.amp.socket, config.amp.secret) == ("amp", "xyzzy")
     assert config.amp.trusted_networks == ("127.0.0.0/8",)
-    assert config.server.command == ("python", "game.py")
+    assert config.server.command == (sys.executable, "game.py")
     assert config.server.resend_uncertain
     assert config.log.level == "error"
 
@@ -105,11 +103,17 @@ def test_a_file(portal, served, file, tmp_path, monkeypatch):
     ("words", "table", "expected"),
     [
         (["--telnet-port", "0"], "telnet", {"port": 0, "hosts": ("::",)}),
+        (["--websocket-port", "5"], "websocket", {"port": 5, "enabled": True}),
+        (["--http-port", "5"], "http", {"port": 5, "enabled": True}),
+        (["--no-websocket"], "websocket", {"enabled": False}),
+        (["--no-http"], "http", {"enabled": False}),
         (["--host", "::1", "--host", "127.0.0.1"], "telnet", {"hosts": ("::1", "127.0.0.1")}),
+        (["--host", "::1", "--host", "127.0.0.1"], "websocket", {"hosts": ("::1", "127.0.0.1")}),
+        (["--host", "::1", "--host", "127.0.0.1"], "http", {"hosts": ("::1", "127.0.0.1")}),
         (["--amp-port", "0"], "amp", {"port": 0, "socket": None}),
         (["--amp-host", "::1"], "amp", {"host": "::1", "socket": None}),
-        (["--amp-socket", "/x"], "amp", {"socket": "/x"}),
-        (["--server", "a b"], "server", {"command": ("a", "b"), "resend_uncertain": True}),
+        (["--amp-socket", "x"], "amp", {"socket": "x"}),
+        (["--server", "sh b"], "server", {"command": ("sh", "b"), "resend_uncertain": True}),
         (["--no-server"], "server", {"command": ()}),
         (["--log-level", "debug"], "log", {"level": "debug", "path": None}),
         (["--log-file", "x"], "log", {"level": "error", "path": "x"}),
@@ -119,6 +123,92 @@ def test_flags_stand_above_the_file(portal, served, file, words, table, expected
     assert portal("run", *file(FILE), *words).exit_code == 0
     section = getattr(served[0], table)
     assert {name: getattr(section, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "text", "ports"),
+    [
+        ([], {}, "", (4000, 4002, 4001)),
+        (["--telnet-port", "0"], {}, "", (0, 0, 0)),
+        (["--telnet-port", "0", "--http-port", "7"], {}, "", (0, 0, 7)),
+        (["--telnet-port", "0"], {"PORTAL_WEBSOCKET_PORT": "7"}, "", (0, 7, 0)),
+        (["--telnet-port", "0"], {}, "[http]\nport = 7", (0, 0, 7)),
+        (["--telnet-port", "7"], {}, "", (7, 4002, 4001)),
+        ([], {"PORTAL_TELNET_PORT": "0"}, "", (0, 4002, 4001)),
+        ([], {}, "[telnet]\nport = 0", (0, 4002, 4001)),
+        (["--http-port", "0"], {}, "", (4000, 4002, 0)),
+    ],
+)
+def test_free_ports(portal, served, file, monkeypatch, words, variables, text, ports):
+    """Who asks for any port on the command line does not want a usual one to be taken either."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert portal("run", "--no-server", *file(text), *words).exit_code == 0
+    (config,) = served
+    assert (config.telnet.port, config.websocket.port, config.http.port) == ports
+
+
+def test_the_environment_stands_between_file_and_flags(portal, served, file, monkeypatch):
+    monkeypatch.setenv("PORTAL_TELNET_PORT", "24")
+    monkeypatch.setenv("PORTAL_LOG_LEVEL", "warning")
+    monkeypatch.setenv("PORTAL_SERVER_COMMAND", "sh other.sh")
+    assert portal("run", *file(FILE), "--log-level", "debug").exit_code == 0
+    (config,) = served
+    assert (config.telnet.port, config.log.level) == (24, "debug")
+    assert config.server.command == ("sh", "other.sh")
+    assert config.limits.connections_per_address == 7
+
+
+def test_the_file_that_the_environment_names(portal, served, file, monkeypatch):
+    monkeypatch.setenv("PORTAL_CONFIG", file('name = "Harbour"')[1])
+    assert portal("run", "--no-server").exit_code == 0
+    assert served[0].name == "Harbour"
+
+
+def test_no_file_is_read_that_nobody_has_named(portal, served, place):
+    (place / "portal.toml").write_text('name = "Harbour"')
+    assert portal("run", "--no-server").exit_code == 0
+    assert served[0].name == "Portal"
+
+
+def test_what_is_wrong_on_the_command_line_is_called_as_it_is_there(portal, served):
+    result = portal("run", "--no-server", "--telnet-port", "5", "--http-port", "5", "--host", "a b")
+    assert (result.exit_code, served) == (1, [])
+    assert result.stderr == (
+        'command line: --host: expected an address such as 127.0.0.1 or ::1, or a name, got "a b"\n'
+    )
+
+
+def test_everything_is_read_again(portal, served, file, monkeypatch):
+    assert portal("run", *file(FILE), "--telnet-port", "7").exit_code == 0
+    assert served.reread() == served[0]
+    file(FILE.replace('"Harbour"', '"Port"').replace("port = 23", "port = 24"))
+    again = served.reread()
+    assert (again.name, again.telnet.port) == ("Port", 7)
+    assert again.directory == served[0].directory
+    file("[telnet]\nprot = 1")
+    with pytest.raises(ConfigError, match=r"telnet\.prot"):
+        served.reread()
+
+
+def test_a_game_that_is_taken_away_from_the_file(portal, served, file):
+    portal("run", *file(FILE))
+    file("")
+    assert served.reread().server.command == ()
+
+
+def test_the_demo_reads_again_and_stays_the_demo(portal, served, file, place):
+    portal("demo", *file(""))
+    file('[server]\ncommand = ["sh"]\ndirectory = "/none"\nstop_seconds = 5')
+    again = served.reread()
+    assert again.server.command == served[0].server.command
+    assert (again.server.directory, again.server.stop_seconds) == (None, 5.0)
+    assert again.directory == str(place / "portal-demo-data")
+
+
+def test_a_demo_has_its_directory_in_any_case(portal, served, file, place):
+    portal("demo", *file('directory = ""'))
+    assert served[0].directory == str(place / "portal-demo-data")
 
 
 def test_the_demo_with_a_file(portal, served, file, tmp_path):
@@ -163,6 +253,8 @@ def test_one_line_of_json(portal, served):
         "portal_pid": 5,
         "server_pid": 6,
         "telnet": [["127.0.0.1", 4000], ["::1", 4000]],
+        "websocket": [["127.0.0.1", 4002]],
+        "http": [["127.0.0.1", 4001]],
         "amp": ["127.0.0.1", 4006],
     }
 
@@ -176,6 +268,7 @@ def test_where_to_connect(portal, served, amp, words):
     lines = portal("run", "--no-server").stdout.splitlines()
     assert "Play:   telnet 127.0.0.1 4000" in lines
     assert "Play:   telnet ::1 4000" in lines
+    assert "Play:   http://127.0.0.1:4001/ in a browser" in lines
     assert f"portal status {words}" in lines[-1]
 
 

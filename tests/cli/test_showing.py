@@ -2,7 +2,12 @@
 
 import pytest
 
-from portal.cli.showing import describe_seconds, describe_sessions, describe_status
+from portal.cli.showing import (
+    describe_seconds,
+    describe_sessions,
+    describe_start,
+    describe_status,
+)
 
 
 @pytest.fixture
@@ -73,3 +78,43 @@ def test_a_session_that_is_logged_in_without_a_name(session):
 )
 def test_durations(seconds, text):
     assert describe_seconds(seconds) == text
+
+
+def test_the_other_ways_in_are_shown_where_they_are(asked):
+    addresses = {
+        "telnet": [["0.0.0.0", 23]],
+        "websocket": [["127.0.0.1", 4002]],
+        "http": [["127.0.0.1", 4001], ["::1", 4001]],
+        "amp": ["127.0.0.1", 4006],
+    }
+    text = describe_status(asked.answers["status"] | {"addresses": addresses})
+    assert text.splitlines()[4:8] == [
+        "Telnet    0.0.0.0 23",
+        "Websocket 127.0.0.1 4002",
+        "HTTP      127.0.0.1 4001, ::1 4001",
+        "AMP       127.0.0.1:4006",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "lines"),
+    [
+        ({"telnet": [], "amp": "/run/amp"}, []),
+        ({"telnet": [("0.0.0.0", 23), ("::", 23)], "amp": "/run/amp"}, [
+            "Play:   telnet 127.0.0.1 23",
+            "Play:   telnet ::1 23",
+        ]),
+        ({"telnet": [("::1", 23)], "http": [("0.0.0.0", 80), ("::", 80)], "amp": "/run/amp"}, [
+            "Play:   telnet ::1 23",
+            "Play:   http://127.0.0.1:80/ in a browser",
+            "Play:   http://[::1]:80/ in a browser",
+        ]),
+    ],
+)  # fmt: skip
+def test_how_to_play(addresses, lines):
+    text = describe_start({"name": "Harbour", "portal_pid": 5} | addresses)
+    assert text.splitlines() == [
+        "Harbour is running (pid 5). Ctrl-C stops it.",
+        *lines,
+        "Manage: portal status --amp-socket /run/amp   (also sessions, reload, stop)",
+    ]

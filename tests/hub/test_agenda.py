@@ -116,3 +116,28 @@ def test_what_is_discarded_is_bounded_for_each(world):
     assert (one.aborted, other.aborted) == ([""], [])
     world.agenda.bury_later(one, None)
     assert world.agenda._discarded == {other: 60}
+
+
+def test_other_bounds(world):
+    closing, flooding = Stub(), Stub()
+    world.agenda.begin_closing(closing)
+    config = HubConfig(
+        receive_bytes=5,
+        close_seconds=2.0,
+        close_cap_seconds=5.0,
+        close_discard_bytes=10,
+        unsent_soft_bytes=7,
+    )
+    world.agenda.reconfigure(config)
+    world.agenda.discard(flooding, 11)
+    assert flooding.aborted == [""]
+    assert world.agenda.receive_bytes == 5
+    assert world.agenda.slow_peers._config is config
+    world.at(1)
+    world.agenda.prolong_closing(closing)
+    for now in (2, 3.5):
+        world.at(now)
+        assert closing.aborted == []
+        world.agenda.prolong_closing(closing)
+    world.at(5)
+    assert closing.aborted == [""]

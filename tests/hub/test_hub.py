@@ -8,6 +8,7 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
+from portal.config import HubConfig
 from portal.errors import ConnectionLost
 from portal.hub.timers import SWEEP_ITEMS
 
@@ -514,3 +515,15 @@ async def test_it_stops_under_load(hub, make_pair, until, make_hub):
         await until(lambda: len(hits) > 100)
         nursery.cancel_scope.cancel()
     assert storm.connections == 0
+
+
+async def test_other_bounds_from_the_next_tick_on(hub, connect, until):
+    recorder, peer = connect(hub)
+    config = HubConfig(receive_bytes=3, tick_events=1)
+    hub.reconfigure(config)
+    parts = []
+    recorder.at_data = parts.append
+    peer.send(b"abcdefgh")
+    await until(lambda: recorder.data == b"abcdefgh")
+    assert parts == [b"abc", b"def", b"gh"]
+    assert hub.config is config

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
-from portal.config import LimitsConfig
+from portal.config import HubConfig, LimitsConfig
 from portal.hub import listener as module
 from portal.hub.listener import (
     FORGET_FROM,
@@ -336,8 +336,8 @@ async def test_a_flood_of_refusals_does_not_fill_the_log(listen, dial, monkeypat
     assert [entry["refused"] for entry in logs if entry["event"] == "connection_refused"] == [1, 2]
 
 
-async def test_so_many_linger_and_no_more(listen, dial, monkeypatch, until, metrics, hub):
-    monkeypatch.setattr(module, "LINGERING", 2)
+async def test_so_many_linger_and_no_more(listen, dial, until, metrics, hub):
+    hub.reconfigure(HubConfig(refusals=2))
     listener, _ = await listen(connections=0)
     streams = [await dial(listener) for _ in range(3)]
     await until(lambda: metrics.connections_refused == 3)
@@ -478,3 +478,22 @@ async def test_what_comes_when_the_hub_has_stopped(make_hub, nursery, dial, unti
     admission.admit(HERE, 0.0)
     await read_to_end(await dial(listener))
     assert metrics.connections_refused == 1
+
+
+def test_other_limits_are_for_those_who_are_in_as_well():
+    admission = Admission(LIMITS)
+    assert [admission.admit("192.0.2.1", 0.0) for _ in range(3)] == ["", "", TOO_MANY]
+    limits = LimitsConfig(
+        connections=5,
+        connections_per_address=4,
+        connections_per_second=LIMITS.connections_per_second,
+        connection_burst=10,
+    )
+    admission.reconfigure(limits)
+    admission._callers["192.0.2.1"].bucket.tokens = 10
+    assert [admission.admit("192.0.2.1", 0.0) for _ in range(3)] == ["", "", TOO_MANY]
+    assert [admission.admit("192.0.2.2", 0.0) for _ in range(2)] == ["", FULL]
+    admission.reconfigure(LIMITS)
+    assert admission._callers["192.0.2.1"].bucket.burst == LIMITS.connection_burst
+    assert admission.admit("192.0.2.1", 0.0) == FULL
+    assert admission.total == 5

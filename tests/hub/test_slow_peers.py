@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -143,3 +144,30 @@ def test_the_log_tells_who_and_why(world):
             "reason": "read too slowly: too much was waiting for it",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "unsent", "reason"),
+    [
+        ({"unsent_soft_bytes": 50}, 60, "took nothing for a while"),
+        ({"unsent_hard_bytes": 200}, 300, "too much was waiting for it"),
+        ({"unsent_total_bytes": 40}, 50, "too much was waiting for everybody"),
+        ({}, 60, ""),
+    ],
+)
+def test_other_bounds(world, change, unsent, reason):
+    world.slow_peers.reconfigure(msgspec.structs.replace(BOUNDS, **change))
+    stub = Stub(world)
+    stub.leave(unsent)
+    world.slow_peers.cut_largest()
+    world.at(10)
+    assert reason in stub.reason
+    assert bool(reason) == bool(stub.reason)
+
+
+def test_another_grace_is_for_those_who_have_it_already(world):
+    stub = Stub(world)
+    stub.leave(500)
+    world.slow_peers.reconfigure(msgspec.structs.replace(BOUNDS, unsent_grace_seconds=2.0))
+    world.at(2)
+    assert "took nothing" in stub.reason

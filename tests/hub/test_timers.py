@@ -155,3 +155,31 @@ def test_every_queue_is_swept(clock, expired):
     assert {number for number, _ in expired} == {1, 2}
     assert len(expired) == 2 * SWEEP_ITEMS
     assert not timers.sweep()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (5.0, [("a", 5.0), ("b", 6.0)]),
+        (2.0, [("a", 2.0), ("b", 3.0)]),
+        (9.0, [("a", 9.0), ("b", 10.0)]),
+    ],
+)
+def test_another_time_counts_from_each_start(queue, clock, seconds, expected):
+    queue.start("a")
+    clock.now = 101.0
+    queue.start("b")
+    queue.set_seconds(seconds)
+    assert queue.seconds == seconds
+    assert [(item, when - 100.0) for item, when in queue._running.items()] == expected
+
+
+def test_a_shorter_time_may_be_over_at_once(queue, clock, expired):
+    queue.start("a")
+    clock.now = 103.0
+    queue.set_seconds(2.0)
+    queue.start("b")
+    queue.sweep(clock.now)
+    assert expired == ["a"]
+    queue.sweep(105.0)
+    assert expired == ["a", "b"]

@@ -700,3 +700,85 @@ def test_every_option_that_can_be_asked_has_its_place(make_world):
             world.session.receive_data(words[at : at + size])
         states.append((world.session.get_state(), b"".join(world.connection.take())))
     assert states[0] == states[1] == states[2]
+
+
+# ---- another configuration
+
+
+def reconfigure(world, **sections):
+    config = Config(**sections)
+    world.protocol.reconfigure(config)
+    world.session.at_reconfigured(config)
+
+
+def test_another_length_of_lines_counts_for_players_who_are_there(world):
+    world.receive(b"ab")
+    reconfigure(world, limits=LimitsConfig(line_bytes=4, subnegotiation_bytes=4))
+    heard, done = world.receive(b"cd\nabcde\n")
+    assert heard == ["abcd"]
+    assert done == [(TOO_LONG.format(4) + "\r\n").encode()]
+    heard, _ = world.receive(b"\xff\xfa\xc8abcdefgh\xff\xf0")
+    assert world.metrics.subnegotiations_too_long == 1
+
+
+def test_another_rate_of_negotiations_counts_for_players_who_are_there(world):
+    world.receive(b"\xff\xf6")
+    reconfigure(world, limits=LimitsConfig(negotiations_per_second=1, negotiation_burst=2))
+    _, done = world.receive(b"\xff\xf6" * 5)
+    assert done == ["pause", b"\r\n[Yes]\r\n" * 2]
+
+
+def test_who_sent_no_negotiation_yet_has_the_new_rate(world):
+    reconfigure(world, limits=LimitsConfig(negotiations_per_second=1, negotiation_burst=2))
+    _, done = world.receive(b"\xff\xf6" * 5)
+    assert done == ["pause", b"\r\n[Yes]\r\n" * 2]
+
+
+def test_another_pause_after_a_flood(world):
+    world.session.at_throttled()
+    reconfigure(world, limits=LimitsConfig(pause_seconds=5.0))
+    world.connection.take()
+    world.hub.pass_time(4.9)
+    assert world.connection.take() == []
+    world.hub.pass_time(0.2)
+    assert world.connection.take() == ["resume"]
+
+
+def test_another_handshake_time(world):
+    reconfigure(world, telnet=TelnetConfig(handshake_seconds=1.0))
+    world.hub.pass_time(1.0)
+    assert world.handler.take() == ["sync"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "nops"),
+    [(30.0, 10.0, [10, 20]), (30.0, 0.0, []), (0.0, 10.0, [10, 20]), (10.0, 20.0, [20])],
+)
+def test_another_rhythm_of_keepalives(make_world, before, after, nops):
+    world = make_world(telnet=TelnetConfig(keepalive_seconds=before))
+    reconfigure(world, telnet=TelnetConfig(keepalive_seconds=after))
+    world.connection.take()
+    heard = []
+    for second in range(1, 30):
+        world.hub.pass_time(1.0)
+        heard += [second] * world.connection.take().count(b"\xff\xf1")
+    assert heard == nops
+
+
+def test_another_encoding_is_for_players_who_come_later(world):
+    reconfigure(world, telnet=TelnetConfig(encoding="latin-1"))
+    assert world.session.protocol_flags["ENCODING"] == "utf-8"
+    later = world.protocol.make_protocol(type(world.connection)())
+    assert later.protocol_flags["ENCODING"] == "latin-1"
+    assert later.codec.encoding == "latin-1"
+
+
+def test_another_time_for_answers(world):
+    world.handler.waiting = True
+    reconfigure(world, telnet=TelnetConfig(answer_seconds=1.0))
+    world.session.receive_eof()
+    world.hub.pass_time(0.5)
+    assert world.connection.take() == []
+    for _ in range(3):
+        world.hub.pass_time(0.3)
+    assert world.connection.take() == [("close", "its last lines were not answered in time")]

@@ -213,3 +213,21 @@ def test_a_storm_is_bounded_in_what_it_leaves_behind():
     codec.receive_data(storm)
     assert codec.data_to_send() == b"\xff\xfb\x06" * 3
     assert msgspec.json.encode(codec.get_state()) == state
+
+
+@pytest.mark.parametrize(
+    ("before", "limits", "after", "expected"),
+    [
+        (b"", (4, 4), b"abcd\nabcde\n", [b"abcd", LineTooLong(4)]),
+        (b"", (20, 4), b"abcdefghijkl\n", [b"abcdefghijkl"]),
+        (b"abc", (4, 4), b"d\n", [b"abcd"]),
+        (b"abcdef", (4, 4), b"g\nab\n", [LineTooLong(4), b"ab"]),
+        (b"abcdefghijk", (20, 4), b"lmnop\nab\n", [b"ab"]),  # it was too long before
+        (b"\xff\xfa\xc8abcdef", (8, 4), b"g\xff\xf0x\n", [SubnegotiationTooLong(4), b"x"]),
+    ],
+)
+def test_other_limits_also_for_what_has_begun(before, limits, after, expected):
+    codec = TelnetCodec(8, 8)
+    codec.receive_data(before)
+    codec.set_limits(*limits)
+    assert codec.receive_data(after) == expected

@@ -322,3 +322,14 @@ def test_a_peer_understands(said, reason):
     assert reason.startswith(close.reason or "")
     with pytest.raises(PeerError):
         peer.send(peer_events.Ping())
+
+
+def test_another_limit_also_for_a_message_that_has_begun():
+    codec = WebSocketCodec(8)
+    assert codec.receive_data(frame(0x01, b"abcd")) == []
+    codec.set_limit(20)
+    assert codec.receive_data(frame(0x80, b"efghijkl")) == ["abcdefghijkl"]
+    codec.set_limit(4)
+    assert codec.receive_data(frame(0x81, b"abcd")) == ["abcd"]
+    (failure,) = codec.receive_data(frame(0x81, b"abcde"))
+    assert failure.code == 1009

@@ -31,6 +31,7 @@ import structlog
 
 from portal.amp.arguments import Schema, String
 from portal.amp.commands import Command
+from portal.config import is_open
 from portal.errors import ConfigError, PortalError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -107,11 +108,6 @@ def trusted_networks(
     except ValueError as error:
         expected = "expected networks such as 10.0.0.0/8"
         raise ConfigError("configuration", "amp.trusted_networks", expected) from error
-
-
-def is_open(config: "AmpConfig") -> bool:
-    """Whether the AMP port can be reached from beyond this machine."""
-    return config.socket is None and not _is_loopback_host(config.host)
 
 
 def check_address(config: "AmpConfig") -> None:
@@ -232,8 +228,3 @@ def _parse_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Addres
     if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
         return peer.ipv4_mapped
     return peer
-
-
-def _is_loopback_host(host: str) -> bool:
-    peer = _parse_address(host)
-    return host == "localhost" if peer is None else peer.is_loopback

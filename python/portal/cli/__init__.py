@@ -1,9 +1,10 @@
 """The command `portal`: start a Portal, and talk to one that runs.
 
-`demo` and `run` become the Portal. The others are a question each: they dial the Portal's AMP port
-on this machine, ask by PortalQuery, show the answer and are gone. Everything heavy is imported
-where it is used, so that `portal --help` comes at once; and nothing that only parses stays in the
-memory of the Portal, which is why the parser is the standard library's.
+`demo` and `run` become the Portal; `init` and `check` are about its configuration. The others are
+a question each: they dial the Portal's AMP port on this machine, ask by PortalQuery, show the
+answer and are gone. Everything heavy is imported where it is used, so that `portal --help` comes
+at once; and nothing that only parses stays in the memory of the Portal, which is why the parser is
+the standard library's.
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from portal.cli import asking, serving
+from portal.cli import asking, configuring, serving
 from portal.cli.parser import make_parser
 from portal.cli.serving import WrongCommandLine
 from portal.errors import PortalError
@@ -19,6 +20,8 @@ from portal.errors import PortalError
 COMMANDS: Mapping[str, Callable[[dict[str, Any]], int]] = {
     "demo": serving.demo,
     "run": serving.run,
+    "init": configuring.init,
+    "check": configuring.check,
     "status": asking.status,
     "sessions": asking.sessions,
     "reload": asking.reload,

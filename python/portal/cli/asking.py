@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from portal.cli.showing import describe_sessions, describe_status, say
-from portal.config import NOTE_NAME
+from portal.cli.configuring import read_layers
+from portal.cli.parser import AMP, Options
+from portal.cli.showing import describe_sessions, describe_status, find_way, say
+from portal.config import NOTE_NAME, load
 from portal.errors import ConnectionLost
 
 Address = tuple[str, int] | str
 Answer = dict[str, Any]
-Options = dict[str, Any]
 
 QUERY_SECONDS = 10.0  # a Portal that is well answers within milliseconds
 # The Portal bounds a reload by itself; this is for one that is stuck.
@@ -57,12 +58,26 @@ def _ask(query: str, options: Options, seconds: float, *, until_gone: bool = Fal
 
 
 def _find(options: Options) -> Address:
-    """Say where to dial; with a directory it is what the Portal there has noted."""
+    """Say where to dial: by the flags, else by the configuration.
+
+    With a directory it is what the Portal there has noted. Raises ConfigError for a configuration
+    that is wrong.
+    """
     if "amp_socket" in options:
         return str(options["amp_socket"])
-    if "data" not in options:
-        return options["host"], options["amp_port"]
-    path = Path(options["data"], NOTE_NAME)
+    if "data" in options:
+        return _read_note(options["data"])
+    if "host" in options or "amp_port" in options:
+        return options.get("host", AMP.host), options.get("amp_port", AMP.port)
+    config = load(*read_layers(options), here=False)
+    if config.directory is not None:
+        return _read_note(config.directory)
+    amp = config.amp
+    return amp.socket or (find_way(amp.host), amp.port)
+
+
+def _read_note(directory: str) -> Address:
+    path = Path(directory, NOTE_NAME)
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Note).amp
     except (OSError, msgspec.DecodeError):

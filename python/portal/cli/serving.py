@@ -1,75 +1,72 @@
 """Being a Portal: the commands `demo` and `run`."""
 
 import json
-import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from portal.cli.parser import DEMO_DIRECTORY
-from portal.cli.showing import say
-from portal.config import amp_secret_from_environment, build, layer, read_file
+import msgspec
 
-DEMO = {"name": "Portal demo", "directory": DEMO_DIRECTORY}
+from portal.cli.configuring import read_layers
+from portal.cli.parser import DEMO_DIRECTORY, Options
+from portal.cli.showing import describe_start, say
+from portal.config import Config, Layer, load
 
-# What was given on the command line: settings by their dotted names, other flags by plain ones.
-Options = dict[str, Any]
-
-
-def demo(options: Options) -> int:
-    """Be the Portal of the demo game, with the game behind it; returns the exit code."""
-    settings = _settings(options, DEMO)
-    game = (sys.executable, "-m", "portal.demo", "--data", settings["directory"])
-    return _serve(layer(settings, {"server": {"command": game}}), options)
-
-
-def run(options: Options) -> int:
-    """Be the Portal of somebody's game; returns the exit code."""
-    settings = _settings(options, {})
-    if "command" not in settings.get("server", {}):
-        reason = "give --server 'COMMAND' or --no-server, or server.command in the file"
-        raise WrongCommandLine(reason)
-    return _serve(settings, options)
+DEMO = Layer("demo", {"name": "Portal demo", "directory": DEMO_DIRECTORY})
 
 
 class WrongCommandLine(Exception):
     """What the parser could not see by itself."""
 
 
-def _settings(options: Options, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what was given above the file, and that above the defaults of the command."""
-    file = read_file(options["config"]) if "config" in options else {}
-    flags: dict[str, Any] = {}
-    for name, value in options.items():
-        table, dot, setting = name.rpartition(".")
-        if dot:
-            flags.setdefault(table, {})[setting] = value
-    if "directory" in options:
-        flags["directory"] = options["directory"]
-    if "amp" in flags:
-        flags["amp"].setdefault("socket", None)  # else the file's would stand above these flags
-    settings = layer(defaults, file, flags)
-    if settings.get("directory") is not None:
-        settings["directory"] = str(Path(settings["directory"]).absolute())
-    return settings
+def demo(options: Options) -> int:
+    """Be the Portal of the demo game, with the game behind it; returns the exit code."""
+    configure = partial(_configure_demo, options)
+    return _serve(options, configure(), configure)
 
 
-def _serve(settings: Mapping[str, Any], options: Options) -> int:
+def run(options: Options) -> int:
+    """Be the Portal of somebody's game; returns the exit code."""
+    configure = partial(_configure, options)
+    config = configure()
+    if not any("server.command" in layer.settings for layer in read_layers(options)):
+        reason = "give --server 'COMMAND' or --no-server, or server.command in the file"
+        raise WrongCommandLine(reason)
+    return _serve(options, config, configure)
+
+
+def _configure_demo(options: Options) -> Config:
+    # Whatever game the file has is not the demo's.
+    game = Layer("demo", {"server.command": [sys.executable], "server.directory": ""})
+    config = _settle(load(*read_layers(options, DEMO), game), DEMO_DIRECTORY)
+    command = (sys.executable, "-m", "portal.demo", "--data", str(config.directory))
+    return msgspec.structs.replace(
+        config, server=msgspec.structs.replace(config.server, command=command)
+    )
+
+
+def _configure(options: Options) -> Config:
+    return _settle(load(*read_layers(options)))
+
+
+def _settle(config: Config, directory: str | None = None) -> Config:
+    """Make the directory hold wherever the process goes; without one it is that which is given."""
+    named = config.directory or directory
+    absolute = None if named is None else str(Path(named).absolute())
+    return msgspec.structs.replace(config, directory=absolute)
+
+
+def _serve(options: Options, config: Config, reread: Callable[[], Config]) -> int:
     from portal.process import run_process  # noqa: PLC0415 - brings everything
 
-    config = build(layer(settings, {"amp": {"secret": amp_secret_from_environment()}}))
-    return run_process(config, _print_json if "json" in options else _print_welcome)
+    return run_process(config, _print_json if "json" in options else _print_welcome, reread)
 
 
-def _print_json(info: Mapping[str, Any]) -> None:
+def _print_json(info: dict[str, Any]) -> None:
     say(json.dumps(info))
 
 
-def _print_welcome(info: Mapping[str, Any]) -> None:
-    say(f"{info['name']} is running (pid {info['portal_pid']}). Ctrl-C stops it.")
-    for host, port in info["telnet"]:
-        say(f"Play:   telnet {host} {port}")
-    amp = info["amp"]
-    where = f"--amp-socket {shlex.quote(amp)}" if isinstance(amp, str) else f"--amp-port {amp[1]}"
-    say(f"Manage: portal status {where}   (also sessions, reload, stop)")
+def _print_welcome(info: dict[str, Any]) -> None:
+    say(describe_start(info))

@@ -1,5 +1,6 @@
 """Showing answers to people."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,26 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def find_way(host: str) -> str:
+    """Return the address to dial on this machine for one that something listens at."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
+
+
+def describe_start(info: Mapping[str, Any]) -> str:
+    """Say what has started and how to reach it; `info` is what `Portal.info` tells."""
+    lines = [f"{info['name']} is running (pid {info['portal_pid']}). Ctrl-C stops it."]
+    for host, port in info["telnet"]:
+        lines.append(f"Play:   telnet {find_way(host)} {port}")
+    for host, port in info.get("http", ()):
+        where = find_way(host)
+        name = f"[{where}]" if ":" in where else where
+        lines.append(f"Play:   http://{name}:{port}/ in a browser")
+    amp = info["amp"]
+    where = f"--amp-socket {shlex.quote(amp)}" if isinstance(amp, str) else f"--amp-port {amp[1]}"
+    lines.append(f"Manage: portal status {where}   (also sessions, reload, stop)")
+    return "\n".join(lines)
+
+
 def describe_status(answer: Mapping[str, Any]) -> str:
     """Say in a few lines how a Portal is; `answer` is that to the query "status"."""
     server = answer["server"]
@@ -23,7 +44,11 @@ def describe_status(answer: Mapping[str, Any]) -> str:
     by_protocol = answer["sessions"]
     counts = ", ".join(f"{name} {count}" for name, count in sorted(by_protocol.items()))
     addresses = answer["addresses"]
-    ports = ", ".join(f"{host} {port}" for host, port in addresses["telnet"])
+    ports = [
+        (label, ", ".join(f"{host} {port}" for host, port in addresses[name]))
+        for label, name in (("Telnet", "telnet"), ("Websocket", "websocket"), ("HTTP", "http"))
+        if name == "telnet" or addresses.get(name)
+    ]
     amp = addresses["amp"]
     lines = [
         ("Portal", f"{answer['name']}, version {answer['version']}, pid {answer['pid']}"),
@@ -31,7 +56,7 @@ def describe_status(answer: Mapping[str, Any]) -> str:
         ("Server", f"{server['state']}, pid {server['pid'] or '-'}" + (game and f" ({game})")),
         ("Sessions", f"{sum(by_protocol.values())}" + (counts and f" ({counts})")),
         *describe_figures(answer, describe_seconds),
-        ("Telnet", ports),
+        *ports,
         ("AMP", amp_address_to_text(amp if isinstance(amp, str) else (amp[0], amp[1]))),
     ]
     counters = [(name, value) for name, value in answer["counters"].items() if value]

@@ -59,6 +59,14 @@ class Agenda:
         self._discard_bytes = config.close_discard_bytes
         self._discarded: dict[Connection, int] = {}
 
+    def reconfigure(self, config: HubConfig) -> None:
+        """Go by other bounds from now on."""
+        self.receive_bytes = config.receive_bytes
+        self.slow_peers.reconfigure(config)
+        self._closing.set_seconds(config.close_seconds)
+        self._closing_cap.set_seconds(config.close_cap_seconds)
+        self._discard_bytes = config.close_discard_bytes
+
     @property
     def empty(self) -> bool:
         """Whether the hub may sleep."""

@@ -145,6 +145,11 @@ class Hub:
         """Dial a UNIX socket; raises as `connect_tcp` does."""
         return self.add_socket(await dial_unix(path), make_protocol)
 
+    def reconfigure(self, config: HubConfig) -> None:
+        """Go by other bounds from the next tick on, with the connections that it has, too."""
+        self.config = config
+        self._agenda.reconfigure(config)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve every socket until cancelled; call it once.
 

@@ -2,7 +2,7 @@
 
 Somebody who is turned away is told why, in one line, before the connection is closed. That line
 takes the same way as every goodbye, so it arrives; and only so many of these connections are kept
-for it at a time.
+for it at a time (`hub.refusals`).
 """
 
 import errno
@@ -32,8 +32,6 @@ FULL = "The game is full at the moment. Please try again later."
 TOO_MANY = "There are too many connections from your address."
 TOO_FAST = "You are connecting too often. Please wait a little, then try again."
 
-# Connections that are kept for the line of refusal; more are closed without one.
-LINGERING = 256
 # Refusals that are logged, for each listener; those of a flood would fill the disk.
 LOGGED_PER_SECOND, LOGGED_BURST = 1.0, 20
 # After which a socket never accepts again. All else passes: a shortage of descriptors or memory, an
@@ -93,6 +91,12 @@ class Admission:
         network = find_network(address)
         if network:
             self._callers[network].connections -= 1
+
+    def reconfigure(self, limits: LimitsConfig) -> None:
+        """Go by other limits from now on; whoever is in stays in."""
+        self._limits = limits
+        for caller in self._callers.values():
+            caller.bucket.set_rate(limits.connections_per_second, limits.connection_burst)
 
     def _find(self, network: str | bytes, now: float) -> _Caller:
         caller = self._callers.get(network)
@@ -233,7 +237,7 @@ class Listener:
 
     def _refuse(self, sock: socket.socket, peer: tuple[Any, ...] | str, reason: str) -> None:
         self._hub.metrics.connections_refused += 1
-        if self.lingering >= LINGERING:
+        if self.lingering >= self._hub.config.refusals:
             sock.close()
             return
         if self._logged.take(self._hub.now()):

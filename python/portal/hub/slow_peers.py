@@ -38,6 +38,11 @@ class SlowPeers:
         self._unsent: dict[Connection, int] = {}
         self.total = 0
 
+    def reconfigure(self, config: HubConfig) -> None:
+        """Go by other bounds, from the next send of each connection on."""
+        self._config = config
+        self._grace.set_seconds(config.unsent_grace_seconds)
+
     def settle(self, connection: "Connection", *, progress: bool) -> None:
         """Take note of what a send has left over; `progress`: the kernel took something.
 

@@ -58,6 +58,14 @@ class DeadlineQueue(Generic[T]):
         """Begin anew with an item; one that is not running is started."""
         self.start(item)
 
+    def set_seconds(self, seconds: float) -> None:
+        """Let items run for another time; those that run already too, counted from their start."""
+        shift = seconds - self.seconds
+        self.seconds = seconds
+        if shift:
+            for item in self._running:
+                self._running[item] += shift
+
     def cancel(self, item: T) -> None:
         """Let the item run no longer; one that is not running is left alone."""
         self._running.pop(item, None)

@@ -81,6 +81,12 @@ class HttpProtocol:
                 for stream in self._streams:
                     stream.abandon()  # hypercorn shields its answers against being cancelled
 
+    def reconfigure(self, config: HttpConfig) -> None:
+        """Go by other bounds, for connections that come from now on."""
+        self.config = config
+        self.tally.limit = config.connections_per_address
+        self._settings = Settings(config)
+
     def make_protocol(self, connection: Connection) -> Any:
         """Begin on a new connection, by reading what it asks for."""
         return self.opening.begin(connection, self.serve)

@@ -59,6 +59,12 @@ class OpeningProtocol:
             config.http.head_seconds, Opening.expire
         )
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by other bounds from now on, also for the requests that are being read."""
+        self.config = config
+        self.tally.limit = config.http.half_open_per_address
+        self.waiting.set_seconds(config.http.head_seconds)
+
     def make_websocket(self, connection: Connection) -> "Opening":
         """Begin on a connection of the websockets' own port."""
         return self.begin(connection, self.refuse_all_else)

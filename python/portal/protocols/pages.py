@@ -48,6 +48,11 @@ class Pages:
         self._is_ready = is_ready
         self._render_metrics = render_metrics
 
+    def reconfigure(self, config: HttpConfig) -> None:
+        """Trust other proxies, and show the figures to other networks, from now on."""
+        self._proxies.reconfigure(config)
+        self._metrics_networks = parse_networks(config.metrics_networks)
+
     def make_application(self) -> Starlette:
         """Make the application; it holds every file of the client."""
         files = dict(_read_files(resources.files("portal").joinpath("web")))

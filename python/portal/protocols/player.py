@@ -42,6 +42,11 @@ class PlayerProtocol:
         self.now = hub.now
         self.floods = hub.deadlines(config.limits.pause_seconds, PlayerSession.read_on)
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration from now on; sessions that live are told by their handler."""
+        self.config = config
+        self.floods.set_seconds(config.limits.pause_seconds)
+
     def forget(self, session: Any) -> None:
         """Let no deadline of a session expire any more."""
         self.floods.cancel(session)
@@ -78,6 +83,13 @@ class PlayerSession(Session):
             self.connection.close_reason = getattr(error, "strerror", None) or str(error)
         self.protocol.forget(self)
         self.sessionhandler.disconnect(self)
+
+    def at_reconfigured(self, config: Config) -> None:
+        """Go by other limits on controls, too."""
+        super().at_reconfigured(config)
+        if self._bucket is not None:
+            limits = config.limits
+            self._bucket.set_rate(limits.negotiations_per_second, limits.negotiation_burst)
 
     def pause_input(self) -> None:
         """Read nothing more from this player until `resume_input`."""

@@ -6,7 +6,7 @@ time is up, for many clients leave some offers unanswered for ever.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -31,9 +31,6 @@ from portal.wire.events import (
 from portal.wire.options import SGA
 from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec, encode_text
 from portal.wire.terminal_type import terminal_flags
-
-if TYPE_CHECKING:
-    from portal.hub.timers import DeadlineQueue
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +63,7 @@ class TelnetProtocol(PlayerProtocol):
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
         self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)
         self._last: tuple[str, str, tuple[bytes, bool]] | None = None
-        self.keepalives: DeadlineQueue[TelnetSession] | None = None
-        if telnet.keepalive_seconds > 0:
-            self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
+        self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
 
     def make_protocol(self, connection: Connection) -> "TelnetSession":
         """Begin a session on a new connection: offer the options and tell the sessionhandler."""
@@ -88,13 +83,18 @@ class TelnetProtocol(PlayerProtocol):
         self._start(session)
         return session
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration; its encoding is for players who come from now on."""
+        super().reconfigure(config)
+        self.handshakes.set_seconds(config.telnet.handshake_seconds)
+        self.keepalives.set_seconds(config.telnet.keepalive_seconds)
+
     def forget(self, session: "TelnetSession") -> None:
         """Let no deadline of a session expire any more."""
         super().forget(session)
         self.handshakes.cancel(session)
         self.endings.cancel(session)
-        if self.keepalives is not None:
-            self.keepalives.cancel(session)
+        self.keepalives.cancel(session)
 
     def render_line(self, text: str, encoding: str) -> tuple[bytes, bool]:
         """Render a text without options as a line; returns its bytes, and whether it has colours.
@@ -116,7 +116,11 @@ class TelnetProtocol(PlayerProtocol):
     def _start(self, session: "TelnetSession") -> None:
         if not session.settled:
             self.handshakes.start(session)
-        if self.keepalives is not None:
+        self.keep_alive(session)
+
+    def keep_alive(self, session: "TelnetSession") -> None:
+        """Have a session send its next NOP in time, where there are any."""
+        if self.keepalives.seconds > 0:
             self.keepalives.start(session)
 
 
@@ -180,6 +184,16 @@ class TelnetSession(PlayerSession):
         """Show the reason and close; what is unsent is still delivered."""
         super().disconnect(reason)
         self.connection.close(reason)
+
+    def at_reconfigured(self, config: Config) -> None:
+        """Go by other limits on lines and subnegotiations, and by another rhythm of NOPs."""
+        super().at_reconfigured(config)
+        limits = config.limits
+        self.codec.set_limits(limits.line_bytes, limits.subnegotiation_bytes)
+        if config.telnet.keepalive_seconds <= 0:
+            self.protocol.keepalives.cancel(self)
+        elif self not in self.protocol.keepalives:
+            self.protocol.keep_alive(self)
 
     def load_sync_data(self, data: Mapping[str, Any]) -> None:
         """Take over what the game says; an encoding that it sets counts from here on."""
@@ -255,8 +269,7 @@ class TelnetSession(PlayerSession):
         """Send a NOP, unless the player has switched that off, and again when it is time."""
         if not self.protocol_flags.get("NOPKEEPALIVE"):
             self.connection.write(KEEPALIVE)
-        if self.protocol.keepalives is not None:
-            self.protocol.keepalives.start(self)
+        self.protocol.keep_alive(self)
 
     # ---- state
 

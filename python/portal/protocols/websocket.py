@@ -5,7 +5,7 @@ accepted (`portal.protocols.opening` reads that).
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -20,9 +20,6 @@ from portal.wire.formats import Format
 from portal.wire.forwarded import Proxies
 from portal.wire.http import refuse
 from portal.wire.upgrade import Upgrade
-
-if TYPE_CHECKING:
-    from portal.hub.timers import DeadlineQueue
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +43,8 @@ class WebSocketProtocol(PlayerProtocol):
         self.proxies = Proxies(config.http)
         # A text of so few characters is short enough, whatever is in it.
         self.short_length = config.limits.line_bytes // LONGEST_CHARACTER
-        self.pings: DeadlineQueue[WebSocketSession] = hub.deadlines(
-            config.websocket.ping_seconds, WebSocketSession.ping
-        )
-        self.pongs: DeadlineQueue[WebSocketSession] = hub.deadlines(
-            config.websocket.pong_seconds, WebSocketSession.miss_pong
-        )
+        self.pings = hub.deadlines(config.websocket.ping_seconds, WebSocketSession.ping)
+        self.pongs = hub.deadlines(config.websocket.pong_seconds, WebSocketSession.miss_pong)
         self._last: tuple[str, Format, bytes] | None = None
 
     def open(self, connection: Connection, upgrade: Upgrade, received: bytes) -> None:
@@ -86,6 +79,14 @@ class WebSocketProtocol(PlayerProtocol):
         session.set_state(state)
         self.pings.start(session)
         return session
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration; origins and proxies are those of who comes from now on."""
+        super().reconfigure(config)
+        self.proxies.reconfigure(config.http)
+        self.short_length = config.limits.line_bytes // LONGEST_CHARACTER
+        self.pings.set_seconds(config.websocket.ping_seconds)
+        self.pongs.set_seconds(config.websocket.pong_seconds)
 
     def forget(self, session: WebSocketSession) -> None:
         """Let no deadline of a session expire any more."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from portal.config import Config
 from portal.errors import LocalProtocolError, RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.markup import to_plain
@@ -119,6 +120,13 @@ class WebSocketSession(PlayerSession):
         """Show the reason and close with code 1000; what is unsent is still delivered."""
         super().disconnect(reason)
         self._close(NORMAL, to_plain(reason))
+
+    def at_reconfigured(self, config: Config) -> None:
+        """Go by other limits on messages, and on those that cannot be read."""
+        super().at_reconfigured(config)
+        self.codec.set_limit(config.limits.subnegotiation_bytes)
+        if self._errors is not None:
+            self._errors.set_rate(config.websocket.errors_per_second, config.websocket.error_burst)
 
     def at_server_state(self, state: str) -> None:
         """Tell a client that wants to know how the game is now."""

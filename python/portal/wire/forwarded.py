@@ -28,6 +28,10 @@ class Proxies:
     __slots__ = ("_forwarded", "_header", "_trusted")
 
     def __init__(self, config: HttpConfig) -> None:
+        self.reconfigure(config)
+
+    def reconfigure(self, config: HttpConfig) -> None:
+        """Trust others, and read their word in another header, from now on."""
         self._trusted = parse_networks(config.trusted_proxies)
         self._header = config.forwarded_header
         self._forwarded = self._header == "forwarded"

@@ -73,6 +73,12 @@ class TelnetCodec:
                 return self._act_on(tokens, admit)
         return tokens  # type: ignore[no-any-return]
 
+    def set_limits(self, max_line: int, max_subnegotiation: int) -> None:
+        """Go by other limits from the next byte on, also for what has begun."""
+        state = self._decoder.get_state()
+        self._decoder = TelnetDecoder(max_line, max_subnegotiation)
+        self._decoder.set_state(state)
+
     def data_to_send(self) -> bytes:
         """Take the answers that must be sent now; they are gone from `output` then."""
         output, self.output = self.output, b""

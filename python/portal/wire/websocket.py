@@ -100,6 +100,12 @@ class WebSocketCodec:
                 return self._act_on(items, admit)
         return items  # type: ignore[no-any-return]
 
+    def set_limit(self, max_message: int) -> None:
+        """Go by another limit from the next frame on, also for a message that has begun."""
+        state = self._decoder.get_state()
+        self._decoder = WebSocketDecoder(max_message)
+        self._decoder.set_state(state)
+
     def data_to_send(self) -> bytes:
         """Take the answers that must be sent now; they are gone from `output` then.
 
