@@ -6,7 +6,8 @@ python websocket_echo.py    prints {"websocket_port": ...} and serves
 import trio
 
 import hub_echo
-from portal.wire.upgrade import HEAD_END, read_upgrade
+from portal.wire.http import HEAD_END
+from portal.wire.upgrade import read_upgrade
 from portal.wire.websocket import WebSocketCodec
 
 MAX_MESSAGE = 64 * 1024

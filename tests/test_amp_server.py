@@ -21,6 +21,7 @@ from portal.amp.link import Link
 from portal.amp_server import AmpServer
 from portal.config import AmpConfig, Config
 from portal.errors import ConnectionLost, RemoteAMPError, UnhandledCommand
+from portal.hub.poller import PLAYER
 from portal.lifecycle import State
 from portal.metrics import Metrics
 from portal.sessionhandler import PortalSessionHandler
@@ -33,7 +34,7 @@ class Pipe:
         self.address = address
         self.peer = (address, 1) if address else "socket"
         self.is_local = address in ("", "127.0.0.1")
-        self.priority = False
+        self.rank = PLAYER
         self.closed = False
         self.other = None
         self.protocol = None

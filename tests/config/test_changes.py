@@ -33,17 +33,17 @@ def test_some_of_it_is_taken_over():
         directory="new",
         telnet=TelnetConfig(port=2, encoding="latin-1"),
         amp=AmpConfig(secret="xyzzy"),
-        hub=HubConfig(backlog=1, yields=1),
+        hub=HubConfig(backlog=1, tick_events=1),
     )
     config, changes = take_over(running, wanted)
     assert changes == Changes(
-        applied=("name", "telnet.encoding", "limits.held_lines", "hub.yields"),
+        applied=("name", "telnet.encoding", "limits.held_lines", "hub.tick_events"),
         needs_restart=("directory", "telnet.port", "amp.secret", "hub.backlog"),
     )
     assert config == Config(
         name="new",
         telnet=TelnetConfig(port=1, encoding="latin-1"),
-        hub=HubConfig(yields=1),
+        hub=HubConfig(tick_events=1),
     )
 
 

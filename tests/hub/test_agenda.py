@@ -6,6 +6,7 @@ import pytest
 
 from portal.config import HubConfig
 from portal.hub.agenda import Agenda
+from portal.hub.poller import LINK, PLAYER, Rank
 from portal.hub.timers import Timers
 
 
@@ -21,7 +22,7 @@ class Bell:
 
 @dataclass(eq=False)
 class Stub:
-    _priority: bool = False
+    _rank: Rank = PLAYER
     aborted: list = field(default_factory=list)
 
     def abort(self, reason=""):
@@ -69,7 +70,7 @@ def test_only_the_first_note_wakes_and_only_a_sleeper(world, note):
 
 
 def test_the_server_is_flushed_apart_from_the_others(world):
-    client, link = Stub(), Stub(_priority=True)
+    client, link = Stub(), Stub(_rank=LINK)
     world.agenda.flush_later(client)
     world.agenda.flush_later(link)
     assert (world.agenda.urgent, world.agenda.dirty) == ([link], [client])

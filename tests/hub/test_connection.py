@@ -8,6 +8,8 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
+from portal.hub.poller import GUEST, LINK, PLAYER
+
 MIB = 1024 * 1024
 
 both = pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -638,10 +640,10 @@ async def test_an_exception_at_the_very_end(hub, connect, until, metrics):
     assert hub.connections == 1
 
 
-# ---- priority
+# ---- rank
 
 
-async def test_priority_is_served_first(make_hub, connect, until, ready, nursery):
+async def test_the_link_is_served_first(make_hub, connect, until, ready, nursery):
     hub = make_hub(tick_events=2)
     order = []
     recorders = []
@@ -650,30 +652,30 @@ async def test_priority_is_served_first(make_hub, connect, until, ready, nursery
         recorder.at_data = lambda _, number=number: order.append(number)
         recorders.append((recorder, peer))
     link, link_peer = recorders[-1]
-    link.connection.priority = True
+    link.connection.rank = LINK
     for _, peer in recorders:
         peer.send(b"x")
     await ready(*(recorder for recorder, _ in recorders))
     nursery.start_soon(hub.run)
     await until(lambda: len(order) == 6)
     assert order[0] == 5
-    link.connection.priority = False
+    link.connection.rank = PLAYER
     link_peer.send(b"y")
     await until(lambda: link.data == b"xy")
     link.connection.abort()
     await until(lambda: link.lost)
-    link.connection.priority = True
-    assert link.connection.priority
+    link.connection.rank = LINK
+    assert link.connection.rank is LINK
 
 
-async def test_priority_is_served_however_many_clients_are_ready(
+async def test_the_link_is_served_however_many_clients_are_ready(
     make_hub, connect, until, ready, nursery
 ):
     hub = make_hub(tick_events=1, receive_bytes=1)
     order = []
     clients = [connect(hub) for _ in range(5)]
     link, link_peer = connect(hub)
-    link.connection.priority = True
+    link.connection.rank = LINK
     link.at_data = lambda _: order.append("link")
     for client, peer in clients:
         client.at_data = lambda _: order.append("client")
@@ -684,6 +686,39 @@ async def test_priority_is_served_however_many_clients_are_ready(
     await until(lambda: len(order) == 30)
     # One byte of it in each tick, beside one event of a client.
     assert order[:20].count("link") == 10
+
+
+async def test_some_guests_are_served_before_players(make_hub, connect, until, ready, nursery):
+    hub = make_hub(tick_guests=2, tick_events=2)
+    order = []
+    players = [connect(hub) for _ in range(4)]
+    guests = [connect(hub) for _ in range(4)]
+    for name, pairs in (("player", players), ("guest", guests)):
+        for recorder, peer in pairs:
+            recorder.at_data = lambda _, name=name: order.append(name)
+            recorder.connection.rank = GUEST if name == "guest" else PLAYER
+            peer.send(b"x")
+    await ready(*(recorder for recorder, _ in (*players, *guests)))
+    nursery.start_soon(hub.run)
+    await until(lambda: len(order) == 8)
+    # The guests' set is one of the two events of a player's turn as long as it has more.
+    assert order[:2] == ["guest", "guest"]
+    assert order.index("player") == 2
+    assert order[-1] == "player"
+
+
+async def test_guests_take_no_more_than_a_phase(make_hub, connect, until, ready, nursery):
+    hub = make_hub(tick_guests=9, phase_seconds=0.0)
+    order = []
+    pairs = [connect(hub) for _ in range(4)]
+    for number, (recorder, peer) in enumerate(pairs):
+        recorder.at_data = lambda _, number=number: order.append(number)
+        recorder.connection.rank = PLAYER if number == 3 else GUEST
+        peer.send(b"x")
+    await ready(*(recorder for recorder, _ in pairs))
+    nursery.start_soon(hub.run)
+    await until(lambda: len(order) == 4)
+    assert order.index(3) < 3
 
 
 async def test_what_the_link_has_to_send_goes_first(make_hub, connect, until, nursery):
@@ -697,7 +732,7 @@ async def test_what_the_link_has_to_send_goes_first(make_hub, connect, until, nu
 
     clients = [connect(hub, wrap=Noting)[0] for _ in range(10)]
     link, _ = connect(hub, wrap=Noting)
-    link.connection.priority = True
+    link.connection.rank = LINK
     for recorder in (*clients, link):
         recorder.connection.write(b"link" if recorder is link else b"client")
     nursery.start_soon(hub.run)
@@ -705,11 +740,11 @@ async def test_what_the_link_has_to_send_goes_first(make_hub, connect, until, nu
     assert order[0] == b"link"
 
 
-async def test_priority_while_something_is_unsent(hub, connect, until):
+async def test_another_rank_while_something_is_unsent(hub, connect, until):
     recorder, peer = connect(hub)
     recorder.connection.write(b"z" * 4 * MIB)
     await until(lambda: hub.unsent)
-    recorder.connection.priority = True
+    recorder.connection.rank = LINK
     assert await peer.read(4 * MIB) == b"z" * 4 * MIB
     peer.close()
     await until(lambda: recorder.lost)

@@ -222,8 +222,12 @@ async def test_ends_that_end_others(make_hub, connect, until, nursery):
 # ---- fairness
 
 
-async def test_others_run_while_it_is_saturated(hub, make_pair, until):
-    """Two of its connections keep each other busy; every task has its turns all the same."""
+@pytest.fixture
+def saturate(make_pair):
+    """Have two connections of a hub keep each other busy.
+
+    Returns the list that their hits fill, and a function that waits for some more of them.
+    """
 
     class Ball:
         def __init__(self, connection):
@@ -231,6 +235,7 @@ async def test_others_run_while_it_is_saturated(hub, make_pair, until):
 
         def receive_data(self, data):
             hits.append(1)
+            hit.unpark_all()
             self.connection.write(data)
 
         def receive_eof(self):
@@ -240,9 +245,23 @@ async def test_others_run_while_it_is_saturated(hub, make_pair, until):
             pass
 
     hits = []
-    near, far = make_pair()
-    hub.add_socket(near, Ball).write(b"ball")
-    hub.add_socket(far, Ball)
+    hit = trio.lowlevel.ParkingLot()
+
+    async def more():
+        for _ in range(20):
+            await hit.park()
+
+    def play(hub):
+        near, far = make_pair()
+        hub.add_socket(near, Ball).write(b"ball")
+        hub.add_socket(far, Ball)
+        return hits, more
+
+    return play
+
+
+async def test_others_run_while_it_is_saturated(hub, saturate, until):
+    hits, _ = saturate(hub)
     turns = [0, 0]
 
     async def spin(place):
@@ -257,6 +276,44 @@ async def test_others_run_while_it_is_saturated(hub, make_pair, until):
     assert turns == [300, 300]
     # Nor do those who are always runnable shut it out: it waits for them a few times a tick.
     assert len(hits) > 20
+
+
+async def test_who_has_many_turns_to_take_waits_for_few_ticks(make_hub, saturate, nursery):
+    hub = make_hub(phase_seconds=60.0, tick_events=1)
+    hits, more = saturate(hub)
+    nursery.start_soon(hub.run)
+    for _ in range(3):
+        await more()
+        before = len(hits)
+        for _ in range(100):
+            await trio.lowlevel.checkpoint()
+        # A tick may begin in front of the first turn.
+        assert len(hits) <= before + 2
+
+
+@pytest.mark.parametrize(("others", "largest"), [(False, 4), (True, 1)])
+async def test_a_tick_is_shorter_while_others_want_to_run(
+    make_hub, connect, ready, nursery, others, largest
+):
+    hub, pairs = await all_ready(
+        make_hub, connect, ready, count=12, tick_events=4, tick_events_crowded=1
+    )
+    ticks = []
+    served = trio.Event()
+
+    def note(_data):
+        ticks.append(hub.metrics.ticks)
+        if len(ticks) == len(pairs):
+            served.set()
+
+    for recorder, _ in pairs:
+        recorder.at_data = note
+    nursery.start_soon(hub.run)
+    while others and not served.is_set():
+        await trio.lowlevel.checkpoint()
+    await served.wait()
+    # The first tick follows a sleep, and what was seen in that.
+    assert max(ticks.count(tick) for tick in ticks[4:]) == largest
 
 
 async def test_a_full_poll_is_followed_by_the_next(make_hub, connect, ready, until, nursery):

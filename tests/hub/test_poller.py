@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from portal.errors import ServiceError
-from portal.hub.poller import GONE, READABLE, WRITABLE, Poller
+from portal.hub.poller import GONE, GUEST, LINK, PLAYER, READABLE, WRITABLE, Poller, Rank
 
 
 @pytest.fixture
@@ -43,56 +43,59 @@ def known(events, *socks):
 )
 def test_interest(poller, pair, interest, before, after):
     near, far = pair
-    poller.register(near.fileno(), interest)
-    assert poller.poll(9) == ([(near.fileno(), before)] if before else [])
+    poller.register(near.fileno(), interest, PLAYER)
+    assert poller.poll(PLAYER, 9) == ([(near.fileno(), before)] if before else [])
     far.send(b"x")
-    assert poller.poll(9) == ([(near.fileno(), after)] if after else [])
+    assert poller.poll(PLAYER, 9) == ([(near.fileno(), after)] if after else [])
 
 
 def test_a_change_of_interest(poller, pair):
     near, _ = pair
-    poller.register(near.fileno(), READABLE)
-    poller.modify(near.fileno(), WRITABLE, priority=False)
-    assert poller.poll(9) == [(near.fileno(), WRITABLE)]
+    poller.register(near.fileno(), READABLE, PLAYER)
+    poller.modify(near.fileno(), WRITABLE, PLAYER)
+    assert poller.poll(PLAYER, 9) == [(near.fileno(), WRITABLE)]
 
 
 def test_that_a_peer_is_gone_is_reported_unasked(poller, pair):
     near, far = pair
-    poller.register(near.fileno(), 0)
+    poller.register(near.fileno(), 0, PLAYER)
     far.close()
-    assert [event & GONE != 0 for _, event in poller.poll(9)] == [True]
+    assert [event & GONE != 0 for _, event in poller.poll(PLAYER, 9)] == [True]
 
 
 def test_what_is_unregistered_is_silent(poller, pair):
     near, far = pair
-    poller.register(near.fileno(), READABLE)
+    poller.register(near.fileno(), READABLE, PLAYER)
     far.send(b"x")
-    poller.unregister(near.fileno(), priority=False)
-    assert poller.poll(9) == []
+    poller.unregister(near.fileno(), PLAYER)
+    assert poller.poll(PLAYER, 9) == []
 
 
 def test_a_limit_leaves_the_rest_for_later(poller):
     with socket.socket() as one, socket.socket() as two:
         for sock in (one, two):
-            poller.register(sock.fileno(), WRITABLE)
-        seen = poller.poll(1) + poller.poll(1)
+            poller.register(sock.fileno(), WRITABLE, PLAYER)
+        seen = poller.poll(PLAYER, 1) + poller.poll(PLAYER, 1)
         assert {fd for fd, _ in seen} == {one.fileno(), two.fileno()}
 
 
-def test_the_priority_set_can_be_asked_alone(poller, pair):
+@pytest.mark.parametrize("rank", [GUEST, LINK])
+def test_each_rank_can_be_asked_alone(poller, pair, rank):
     near, far = pair
-    poller.register(near.fileno(), READABLE)
-    poller.move(near.fileno(), READABLE, priority=True)
+    others = set(Rank) - {rank}
+    poller.register(near.fileno(), READABLE, rank)
     assert not is_ready(poller)
     far.send(b"x")
     assert is_ready(poller)
-    assert poller.poll_priority(9) == [(near.fileno(), READABLE)]
-    assert known(poller.poll(9), near) == []
-    poller.modify(near.fileno(), 0, priority=True)
-    assert poller.poll_priority(9) == []
-    poller.move(near.fileno(), READABLE, priority=False)
-    assert poller.poll(9) == [(near.fileno(), READABLE)]
-    assert poller.poll_priority(9) == []
+    assert poller.poll(rank, 9) == [(near.fileno(), READABLE)]
+    for other in others:
+        assert known(poller.poll(other, 9), near) == []
+    poller.modify(near.fileno(), 0, rank)
+    assert poller.poll(rank, 9) == []
+    poller.unregister(near.fileno(), rank)
+    poller.register(near.fileno(), READABLE, PLAYER)
+    assert poller.poll(PLAYER, 9) == [(near.fileno(), READABLE)]
+    assert poller.poll(rank, 9) == []
 
 
 def test_waking_lasts_for_one_poll(poller):
@@ -101,7 +104,7 @@ def test_waking_lasts_for_one_poll(poller):
         poller.wake()
         poller.wake()
         assert is_ready(poller)
-        assert len(poller.poll(9)) == 1
+        assert len(poller.poll(PLAYER, 9)) == 1
         assert not is_ready(poller)
 
 

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from portal.config import HubConfig
+from portal.hub.poller import LINK, PLAYER, Rank
 from portal.hub.slow_peers import SlowPeers
 from portal.hub.timers import Timers
 
@@ -37,7 +38,7 @@ class Stub:
 
     world: World
     unsent: int = 0
-    priority: bool = False
+    rank: Rank = PLAYER
     sessid: int = 7
     address: str = "192.0.2.1"
     reason: str = ""
@@ -86,7 +87,7 @@ def test_bounds_of_one(world, metrics, script, reason):
 
 
 def test_the_server_is_not_cut(world, metrics):
-    link = Stub(world, priority=True)
+    link = Stub(world, rank=LINK)
     link.leave(5000)
     world.at(99)
     world.slow_peers.cut_largest()
@@ -96,7 +97,7 @@ def test_the_server_is_not_cut(world, metrics):
 def test_one_that_becomes_the_server_within_its_grace(world):
     link = Stub(world)
     link.leave(500)
-    link.priority = True
+    link.rank = LINK
     world.at(10)
     assert link.reason == ""
 

@@ -28,6 +28,7 @@ from portal.amp.commands import Command, PackedCommand
 from portal.amp.payload import dumps
 from portal.amp.responders import DeferredAnswer, PackedResponder, Responder, Responders
 from portal.errors import ConnectionLost, RemoteAMPError
+from portal.hub.poller import LINK
 
 if TYPE_CHECKING:
     from portal.config import AmpConfig
@@ -156,7 +157,7 @@ class Link:
 
     def prefer(self) -> None:
         """Have it served first in every tick: everybody waits for the game."""
-        self.connection.priority = True
+        self.connection.rank = LINK
 
     def respond(self, command: type[Command], responder: Responder) -> None:
         """Answer one more command from now on, for responders that need the link itself.

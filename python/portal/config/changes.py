@@ -40,9 +40,10 @@ LIVE = _name(
             subnegotiation_bytes negotiations_per_second negotiation_burst held_lines held_bytes
             unanswered_messages""",
         "log": "level path json",
-        "hub": """tick_events phase_seconds yields receive_bytes accept_batch accept_pause_seconds
-            refusals unsent_soft_bytes unsent_grace_seconds unsent_hard_bytes unsent_total_bytes
-            close_seconds close_cap_seconds close_discard_bytes sweep_seconds drain_seconds""",
+        "hub": """tick_events tick_events_crowded tick_guests phase_seconds receive_bytes
+            accept_batch accept_pause_seconds refusals unsent_soft_bytes unsent_grace_seconds
+            unsent_hard_bytes unsent_total_bytes close_seconds close_cap_seconds close_discard_bytes
+            sweep_seconds drain_seconds""",
     }
 )
 

@@ -173,8 +173,11 @@ class HubConfig(Section, frozen=True, kw_only=True):
     """The hub, which serves every socket. The figures come from measurements of its design."""
 
     tick_events: Count = 64  # more makes other tasks wait: 512 events a tick gave HTTP 50 ms
-    phase_seconds: Amount = 0.0005  # a storm of costly events (TLS) must not stretch a tick
-    yields: Count = 8  # how often a tick lets other runnable tasks go first
+    tick_events_crowded: Count = 16  # while others want to run: a page has to wait for some ticks
+    tick_guests: Count = 16  # who want a page or have yet to begin; players have the larger share
+    # Of each part of a tick, and of other tasks before it: a storm of costly events (TLS) must not
+    # stretch it.
+    phase_seconds: Amount = 0.0005
     receive_bytes: Count = 16 * KIB  # 2 to 64 KiB measure the same, 256 KiB is five times slower
     accept_batch: Count = 32  # connections accepted in one go
     backlog: Count = 4096  # connections that the system keeps until they are accepted

@@ -9,7 +9,7 @@ events that were meant for the old one.
 from typing import TYPE_CHECKING
 
 from portal.config import HubConfig
-from portal.hub.poller import Poller
+from portal.hub.poller import LINK, Poller
 from portal.hub.slow_peers import SlowPeers
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Agenda:
     """Connections with something to send (`urgent`, `dirty`) and those that have ended (`doomed`).
 
-    The `urgent` ones are the priority connections: a broadcast to ten thousand players must not
+    The `urgent` ones are the links to the game: a broadcast to ten thousand players must not
     hold up the Server's link, which is flushed first.
     `asleep` is set by the hub before it waits; the first note taken while it is set wakes the hub
     by the poller, so that what other tasks write leaves as promptly as what a tick writes.
@@ -74,7 +74,7 @@ class Agenda:
 
     def flush_later(self, connection: "Connection") -> None:
         """Have the connection flushed at the end of the tick; call it once until then."""
-        (self.urgent if connection._priority else self.dirty).append(connection)
+        (self.urgent if connection._rank is LINK else self.dirty).append(connection)
         if self.asleep:
             self._wake()
 

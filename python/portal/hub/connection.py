@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from portal.hub.poller import FINISHED, GONE, READABLE, WRITABLE
+from portal.hub.poller import FINISHED, GONE, PLAYER, READABLE, WRITABLE, Rank
 from portal.hub.protocol import NOBODY, ConnectionProtocol
 from portal.hub.sockets import discard_input, is_local, take_error
 
@@ -61,7 +61,7 @@ class Connection:
         "_interest",
         "_paused",
         "_port",
-        "_priority",
+        "_rank",
         "_reading",
         "_sent",
         "_socket",
@@ -96,9 +96,10 @@ class Connection:
         self._clogged = False  # the kernel left something over
         self._sent: Callable[[], None] | None = None
         self._reading = True
-        self._paused = self._eof = self._priority = False
+        self._paused = self._eof = False
+        self._rank = PLAYER
         self._interest = READABLE | FINISHED
-        agenda.poller.register(self._fd, self._interest)
+        agenda.poller.register(self._fd, self._interest, PLAYER)
 
     @property
     def peer(self) -> tuple[str, int] | str:
@@ -116,19 +117,17 @@ class Connection:
         return getattr(self.protocol, "sessid", None)
 
     @property
-    def priority(self) -> bool:
-        """Whether it is served first in every tick, and never cut as a slow reader.
+    def rank(self) -> Rank:
+        """In which turn of a tick it is served; as a LINK it is never cut for reading slowly."""
+        return self._rank
 
-        For the link between Portal and Server only: everybody else waits for it.
-        """
-        return self._priority
-
-    @priority.setter
-    def priority(self, value: bool) -> None:
+    @rank.setter
+    def rank(self, value: Rank) -> None:
         # Of the sockets only those that still are registered can be moved.
-        if value != self._priority and self._fd >= 0:
-            self._agenda.poller.move(self._fd, self._interest, priority=value)
-        self._priority = value
+        if value is not self._rank and self._fd >= 0:
+            self._agenda.poller.unregister(self._fd, self._rank)
+            self._agenda.poller.register(self._fd, self._interest, value)
+        self._rank = value
 
     def write(self, data: bytes) -> None:
         """Send the bytes at the end of the tick, in one `send` with all that was written.
@@ -282,7 +281,7 @@ class Connection:
     def bury(self, error: Exception | None) -> None:
         """Close the socket and tell the protocol."""
         fd, self._fd = self._fd, -1
-        self._agenda.poller.unregister(fd, priority=self._priority)
+        self._agenda.poller.unregister(fd, self._rank)
         self._socket.close()
         # Protocol and connection hold each other: parted here, they are freed without the
         # garbage collector.
@@ -397,4 +396,4 @@ class Connection:
         interest |= (READABLE if self._reading else 0) | (WRITABLE if self._clogged else 0)
         if interest != self._interest:
             self._interest = interest
-            self._agenda.poller.modify(self._fd, interest, priority=self._priority)
+            self._agenda.poller.modify(self._fd, interest, self._rank)

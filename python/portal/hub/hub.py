@@ -3,14 +3,15 @@
 Sockets are registered with a poller (`portal.hub.poller`). One trio task waits until any of them
 is ready, then does one **tick**:
 
-    read    the Server's link first, then at most `tick_events` ready sockets, one recv each;
-            the bytes go to the connection's protocol at once, as plain function calls
+    read    the Server's link first, then at most `tick_guests` sockets of guests (who want a page,
+            or have not begun to play) and `tick_events` of players, one recv each; the bytes
+            go to the connection's protocol at once, as plain function calls
     bury    connections that ended: sockets closed, protocols told
     flush   connections that were written to: one send each, of all that was written
 
 Each phase is bounded in time (`phase_seconds`); what it does not get to is done in the next tick,
-after other tasks have run. Before each tick they are let go first, so that the hub stays a good
-neighbour when it is saturated.
+after other tasks have run. Before each tick they are let go first, for the time of a phase, so
+that the hub stays a good neighbour when it is saturated; and a tick is shorter while they want to.
 
 A protocol's exception ends its connection and never comes here.
 """
@@ -29,7 +30,7 @@ from portal.errors import ConnectionLost
 from portal.hub.agenda import Agenda
 from portal.hub.connection import Connection
 from portal.hub.dialler import dial_tcp, dial_unix
-from portal.hub.poller import READABLE, Event, Poller
+from portal.hub.poller import GUEST, LINK, PLAYER, READABLE, Event, Poller
 from portal.hub.protocol import ConnectionProtocol
 from portal.hub.sockets import prepare
 from portal.hub.timers import DeadlineQueue, T, Timers
@@ -43,6 +44,16 @@ SHUTTING_DOWN = "the hub is shutting down"
 
 # Sweeps that are looked back on for the lag: 15 seconds, as often as figures are usually asked for.
 LAG_SWEEPS = 60
+
+
+class _Steps(trio.abc.Instrument):
+    """Counts the steps of all tasks in the run."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - trio's
+        self.taken += 1
 
 
 class Hub:
@@ -63,6 +74,9 @@ class Hub:
         self._connections: dict[int, Connection] = {}
         self._events: Iterator[Event] = iter(())
         self._unread = False  # the last tick was cut before the end of its events
+        self._steps = _Steps()
+        self._limit = config.tick_events  # of this tick
+        self._limit_crowded = min(config.tick_events, config.tick_events_crowded)
         self._tick_time = 0.0  # when the tick that is underway began, 0 between ticks
         self._full = False  # the poller had as many events as it was asked for, so perhaps more
         self._lags: deque[float] = deque(maxlen=LAG_SWEEPS)
@@ -158,6 +172,7 @@ class Hub:
         the cancel; then each protocol is told that its connection is lost. So stop last what
         others need for their goodbyes.
         """
+        trio.lowlevel.add_instrument(self._steps)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._sweep)
@@ -168,26 +183,42 @@ class Hub:
         finally:
             with trio.CancelScope(shield=True):
                 await self._drain()
+            trio.lowlevel.remove_instrument(self._steps)
 
     async def _wait(self) -> None:
-        """Wait until there is something to do, then let others go first."""
+        """Wait until there is something to do, then let others go first.
+
+        They have their turns, for a phase's time, until nobody else took a step in two of them. In
+        one says little: trio shuffles each turn, so who wants to run may come before this task in
+        one turn and after it in the next. After a sleep it does: else each tick would pay for two.
+        """
+        before = self._steps.taken
         if self._unread or self._full or not self._agenda.empty:
+            quiet = 2
             await trio.lowlevel.checkpoint()
         else:
+            quiet = 1
             self._agenda.asleep = True
             try:
                 await trio.lowlevel.wait_readable(self._poller.fileno())
             finally:
                 self._agenda.asleep = False
-        statistics = trio.lowlevel.current_statistics
-        for _ in range(self.config.yields):
-            if not statistics().tasks_runnable:
+        self._limit = self.config.tick_events
+        end = perf_counter() + self.config.phase_seconds
+        while perf_counter() < end:
+            if self._steps.taken > before + 1:
+                quiet = 2
+                self._limit = self._limit_crowded
+            elif quiet == 1:
                 return
+            else:
+                quiet = 1
+            before = self._steps.taken
             await trio.lowlevel.checkpoint()
 
     def _tick(self) -> None:
         self._tick_time = trio.current_time()
-        received = self._read_priority()
+        received = self._read_first()
         received += self._read()
         self.metrics.ticks += 1
         self.metrics.bytes_received += received
@@ -198,17 +229,23 @@ class Hub:
         self._flush()
         self._tick_time = 0.0
 
-    def _read_priority(self) -> int:
+    def _read_first(self) -> int:
+        """Serve links, then guests; what is left for want of time is reported again next time."""
         received = 0
-        for fd, event in self._poller.poll_priority(self.config.tick_events):
+        for fd, event in self._poller.poll(LINK, self.config.tick_events):
             received += self._connections[fd].receive_event(event)
+        end = perf_counter() + self.config.phase_seconds
+        for fd, event in self._poller.poll(GUEST, self.config.tick_guests):
+            received += self._connections[fd].receive_event(event)
+            if perf_counter() > end:
+                break
         return received
 
     def _read(self) -> int:
         """Serve what is left of the last poll, or else what a new one brings."""
         if not self._unread:
-            events = self._poller.poll(self.config.tick_events)
-            self._full = len(events) == self.config.tick_events
+            events = self._poller.poll(PLAYER, self._limit)
+            self._full = len(events) == self._limit
             self._events = iter(events)
         received = 0
         find = self._connections.get

@@ -8,7 +8,7 @@ first and only what it leaves over counts, by three bounds:
 - all together may not pass the total: limits per connection allow that many times over. Then those
   with most unsent are cut first.
 
-A priority connection (the Server's link) is counted and never cut: what may be underway there is
+The Server's link is counted and never cut: what may be underway there is
 bounded by AMP's window, and a game that thinks for ten seconds is no attacker.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from portal.config import HubConfig
+from portal.hub.poller import LINK
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
 
@@ -52,7 +53,7 @@ class SlowPeers:
         self.total += unsent - self._unsent.pop(connection, 0)
         if unsent:
             self._unsent[connection] = unsent
-        if connection.priority or unsent <= self._config.unsent_soft_bytes:
+        if connection.rank is LINK or unsent <= self._config.unsent_soft_bytes:
             self._grace.cancel(connection)
         elif unsent > self._config.unsent_hard_bytes:
             self._cut(connection, "read too slowly: too much was waiting for it")
@@ -72,11 +73,11 @@ class SlowPeers:
         for connection in sorted(self._unsent, key=self._unsent.__getitem__, reverse=True):
             if self.total <= bound:
                 return
-            if not connection.priority:
+            if connection.rank is not LINK:
                 self._cut(connection, "read too slowly: too much was waiting for everybody")
 
     def _end_grace(self, connection: "Connection") -> None:
-        if not connection.priority:
+        if connection.rank is not LINK:
             self._cut(connection, "read too slowly: it took nothing for a while")
 
     def _cut(self, connection: "Connection", reason: str) -> None:

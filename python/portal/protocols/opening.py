@@ -20,6 +20,7 @@ from portal.hub.addresses import Tally
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.hub.listener import LOGGED_BURST, LOGGED_PER_SECOND
+from portal.hub.poller import GUEST
 from portal.metrics import Metrics
 from portal.protocols.websocket import WebSocketProtocol
 from portal.throttle import TokenBucket
@@ -74,6 +75,7 @@ class OpeningProtocol:
 
         It is given all that was read, and makes its own protocol that of the connection.
         """
+        connection.rank = GUEST
         network = self.tally.enter(connection.address)
         opening = Opening(self, connection, serve, network or "")
         if network is None:

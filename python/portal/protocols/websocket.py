@@ -12,6 +12,7 @@ import structlog
 from portal.config import Config
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
+from portal.hub.poller import PLAYER
 from portal.metrics import Metrics
 from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol
 from portal.protocols.websocket_session import WebSocketSession
@@ -65,6 +66,7 @@ class WebSocketProtocol(PlayerProtocol):
         session.note_handshake(upgrade)
         connection.write(upgrade.accept(session.subprotocol))
         connection.protocol = session
+        connection.rank = PLAYER
         self.pings.start(session)
         self.sessionhandler.connect(session)
         if received:
