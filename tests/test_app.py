@@ -22,6 +22,7 @@ from portal.config import (
     AmpConfig,
     Config,
     HttpConfig,
+    LimitsConfig,
     ServerConfig,
     TelnetConfig,
     WebSocketConfig,
@@ -150,6 +151,20 @@ async def test_the_websockets_own_port_has_no_pages(running):
 async def get_refused(stream):
     await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     return int((await read_all(stream)).split()[1])
+
+
+@pytest.mark.parametrize("port", ["telnet", "websocket", "http"])
+async def test_whoever_finds_no_room_is_told_so_in_the_words_of_the_port(running, port):
+    _, info = await running(make_config(limits=LimitsConfig(connections=1)))
+    with trio.fail_after(PATIENCE):
+        async with await trio.open_tcp_stream(*info["telnet"][0]) as player:
+            assert await player.receive_some()
+            told = await read_all(await trio.open_tcp_stream(*info[port][0]))
+    if port == "telnet":
+        assert told.startswith(b"The game is full")
+    else:
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert app.NO_ROOM.encode() in told
 
 
 async def test_browsers_are_told_when_it_stops():

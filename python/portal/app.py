@@ -57,6 +57,8 @@ from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
+from portal.wire.forwarded import Proxies
+from portal.wire.http import refuse
 
 if TYPE_CHECKING:
     from portal.game import GameServer
@@ -68,6 +70,8 @@ log = structlog.get_logger(__name__)
 # The Server's part of the 15 seconds that a stop may take; the rest is the hub's and a margin.
 STOP_SECONDS = 12.0
 GOODBYE = "The game is shutting down."
+# To browsers, in the form that they understand; telnet players are told which limit it is.
+NO_ROOM = "The game takes no more connections at the moment. Please try again a little later."
 NO_PORT = "the game that it starts dials in at the AMP port, and this Portal has none"
 
 Info = dict[str, Any]
@@ -127,9 +131,10 @@ class Portal:
         self.supervisor.on_stop = self.stop
         parts = (config, self.metrics, self.hub, self.sessionhandler)
         self.telnet = TelnetProtocol(*parts)
-        self.websocket = WebSocketProtocol(*parts)
+        proxies = Proxies(config.http)
+        self.admission = Admission(config.limits, proxies.trust)
+        self.websocket = WebSocketProtocol(*parts, proxies=proxies, admission=self.admission)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
-        self.admission = Admission(config.limits)
         self.pages: Pages | None = None
         self.http = self._make_http() if config.http.enabled else None
         self.gauges += self._make_gauges()
@@ -233,7 +238,14 @@ class Portal:
             amp = self._open_amp() if self.amp else []
             undo.pop_all()
         self.player_listeners = [
-            Listener(self.hub, name, sockets, make, admission=self.admission)
+            Listener(
+                self.hub,
+                name,
+                sockets,
+                make,
+                admission=self.admission,
+                refusal=b"" if name == "telnet" else refuse(503, NO_ROOM),
+            )
             for name, sockets, make in opened
         ]
         if amp:

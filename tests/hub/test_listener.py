@@ -134,6 +134,17 @@ def test_an_ipv6_customer_has_one_network(one, other, same):
     assert admission.admit(other, 0.0) == (TOO_MANY if same else "")
 
 
+def test_who_is_behind_a_proxy_counts_in_its_place():
+    admission = Admission(LimitsConfig(connections=3, connections_per_address=1))
+    assert admission.admit("", 0.0) == admission.admit_client("192.0.2.1", 0.0) == ""
+    assert admission.admit_client("192.0.2.1", 0.0) == TOO_MANY
+    assert admission.admit("192.0.2.1", 0.0) == TOO_MANY
+    admission.release_client("192.0.2.1")
+    assert admission.admit("192.0.2.1", 0.0) == ""
+    assert admission.total == 2
+    assert admission.admit_client("127.0.0.1", 0.0) == admission.admit_client("", 0.0) == ""
+
+
 @pytest.mark.parametrize("address", ["", "127.0.0.1", "127.9.9.9", "::1"])
 def test_on_this_machine_only_the_total_counts(address):
     admission = Admission(
@@ -478,6 +489,28 @@ async def test_what_comes_when_the_hub_has_stopped(make_hub, nursery, dial, unti
     admission.admit(HERE, 0.0)
     await read_to_end(await dial(listener))
     assert metrics.connections_refused == 1
+
+
+async def test_a_proxy_is_let_in_as_often_as_it_comes(hub, make_pair, until):
+    proxies = {"10.0.0.1"}
+    admission = Admission(LimitsConfig(connections_per_address=1), proxies.__contains__)
+    listener = Listener(hub, "test", [], Protocol, admission=admission)
+
+    def come(address):
+        near, far = make_pair("unix")
+        listener._take(near, (address, 4711))
+        return far
+
+    ends = [come("10.0.0.1"), come("10.0.0.1"), come("192.0.2.1")]
+    assert come("192.0.2.1").recv(100) == b""
+    assert admission.total == 3
+    proxies.clear()  # it is one no more, as the configuration says now
+    ends.append(come("10.0.0.1"))
+    assert admission.total == 4
+    for end in ends:
+        end.close()
+    await until(lambda: admission.total == 0)
+    assert [caller.connections for caller in admission._callers.values()] == [0, 0]
 
 
 def test_other_limits_are_for_those_who_are_in_as_well():

@@ -10,11 +10,13 @@ import trio.testing
 
 from portal.config import Config, HttpConfig, HubConfig
 from portal.hub.hub import Hub
+from portal.hub.listener import Admission
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
 from portal.protocols.http import HttpProtocol, measure_requests
 from portal.protocols.opening import OpeningProtocol
 from portal.protocols.websocket import WebSocketProtocol
+from portal.wire.forwarded import Proxies
 
 MIB = 1024 * 1024
 PATIENCE = 10  # seconds of real time until a test that waits in vain gives up
@@ -100,6 +102,13 @@ class FakeHub:
         self.timers.sweep()
 
 
+def make_websocket(config, *parts):
+    """The websockets of a Portal, with what it is given beside the usual parts."""
+    proxies = Proxies(config.http)
+    admission = Admission(config.limits, proxies.trust)
+    return WebSocketProtocol(config, *parts, proxies=proxies, admission=admission)
+
+
 class Surroundings:
     """Everything that a protocol is given, with these sections in its configuration."""
 
@@ -112,6 +121,9 @@ class Surroundings:
     @property
     def parts(self):
         return self.config, self.metrics, self.hub, self.handler
+
+    def make_websocket(self):
+        return make_websocket(*self.parts)
 
     def connect(self, address="192.0.2.7"):
         return FakeConnection(address)
@@ -327,7 +339,7 @@ class Site:
         self.metrics = Metrics()
         self.hub = Hub(config.hub, self.metrics)
         self.sessions = Sessions()
-        self.websocket = WebSocketProtocol(config, self.metrics, self.hub, self.sessions)
+        self.websocket = make_websocket(config, self.metrics, self.hub, self.sessions)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.application = Application()
         measured = measure_requests(

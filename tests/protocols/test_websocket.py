@@ -5,7 +5,7 @@ import structlog.testing
 
 from portal.config import HttpConfig, LimitsConfig, WebSocketConfig
 from portal.protocols.player import REMEMBERED_LENGTH
-from portal.protocols.websocket import WRONG_ORIGIN, WebSocketProtocol
+from portal.protocols.websocket import WRONG_ORIGIN
 from portal.wire.formats import V1
 from portal.wire.upgrade import read_upgrade
 
@@ -18,7 +18,7 @@ class World:
         self.handler = surroundings.handler
         self.metrics = surroundings.metrics
         self.hub = surroundings.hub
-        self.protocol = WebSocketProtocol(*surroundings.parts)
+        self.protocol = surroundings.make_websocket()
         self.make_handshake = make_handshake
 
     def open(self, target="/", address="192.0.2.7", received=b"", **fields):
@@ -138,6 +138,34 @@ def test_forwarded_is_read_where_the_proxy_writes_that(make_world):
     fields = {"X_Forwarded_For": "127.0.0.1", "Forwarded": 'for="[2001:db8::1]:4711"'}
     world.open(address="10.0.0.1", **fields)
     assert world.handler.sessions[0].address == "2001:db8::1"
+
+
+def test_behind_a_proxy_each_address_has_its_limits(make_world):
+    """The proxy itself is let in as often as it comes; who is behind it is not."""
+    world = make_world(
+        http=HttpConfig(trusted_proxies=("10.0.0.1", "127.0.0.1")),
+        limits=LimitsConfig(connections_per_address=2),
+    )
+
+    def come(client, proxy="10.0.0.1"):
+        connection = world.open(address=proxy, X_Forwarded_For=client)
+        status = int(connection.take()[0].split()[1])
+        return connection.protocol if status == 101 else status
+
+    first = come("203.0.113.9")
+    assert come("203.0.113.9", "127.0.0.1") != 503
+    with structlog.testing.capture_logs() as logs:
+        assert come("203.0.113.9") == 503
+    (entry,) = logs
+    assert (entry["event"], entry["address"]) == ("client_refused", "203.0.113.9")
+    assert world.metrics.websocket_handshakes_refused == 1
+    assert come("203.0.113.10") != 503
+    first.disconnect()
+    assert come("203.0.113.9") == 503  # its connection still is
+    first.connection_lost(None)
+    assert come("203.0.113.9") != 503
+    # Whoever the proxy does not name counts for nothing, as the proxy does.
+    assert 503 not in [come("unknown") for _ in range(5)]
 
 
 # ---- what they share

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from portal.config import Config, LimitsConfig, WebSocketConfig
 from portal.hub.hub import Hub
+from portal.hub.listener import Admission
 from portal.metrics import Metrics
 from portal.protocols.player import TOO_LONG
 from portal.protocols.websocket import WebSocketProtocol
 from portal.protocols.websocket_session import LARGEST_SIZE, NO_TEXT, TOO_MANY_ERRORS
 from portal.sessionhandler import PortalSessionHandler
+from portal.wire.forwarded import Proxies
 from portal.wire.upgrade import read_upgrade
 
 RED = '<span class="color-009">red</span>'
@@ -30,7 +32,7 @@ class World:
         self.handler = surroundings.handler
         self.metrics = surroundings.metrics
         self.peer = peer
-        self.protocol = WebSocketProtocol(*surroundings.parts)
+        self.protocol = surroundings.make_websocket()
         self.connection = surroundings.connect()
         self.protocol.open(self.connection, read_upgrade(make_handshake(target)), b"")
         self.session = self.connection.protocol
@@ -676,7 +678,10 @@ async def portal(nursery, make_handshake, peer):
     config, metrics = Config(limits=LimitsConfig(command_burst=10, oob_burst=5)), Metrics()
     hub = Hub(config.hub, metrics)
     handler = PortalSessionHandler(config, metrics, now=hub.now, wall=hub.now)
-    protocol = WebSocketProtocol(config, metrics, hub, handler)
+    proxies, admission = Proxies(config.http), Admission(config.limits)
+    protocol = WebSocketProtocol(
+        config, metrics, hub, handler, proxies=proxies, admission=admission
+    )
     ours, theirs = socket.socketpair()
     await nursery.start(hub.run)
     connection = hub.add_socket(ours, lambda _: None)

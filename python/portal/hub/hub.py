@@ -162,6 +162,8 @@ class Hub:
     def reconfigure(self, config: HubConfig) -> None:
         """Go by other bounds from the next tick on, with the connections that it has, too."""
         self.config = config
+        self._limit = config.tick_events
+        self._limit_crowded = min(config.tick_events, config.tick_events_crowded)
         self._agenda.reconfigure(config)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -59,13 +59,17 @@ class Admission:
     A flood from one address does not touch another: what it is refused counts toward no total. An
     IPv6 address stands for its /64 network, since one customer has as many as that. Peers on
     loopback, where a proxy may stand for everybody, and on a UNIX socket (address "") count toward
-    the total only. Share one among the listeners of players.
+    the total only, and listeners let in those that `is_proxy` knows as such a one; who is behind
+    them is let in by `admit_client`. Share one among the listeners of players.
     """
 
-    __slots__ = ("_callers", "_forget_at", "_limits", "total")
+    __slots__ = ("_callers", "_forget_at", "_limits", "is_proxy", "total")
 
-    def __init__(self, limits: LimitsConfig) -> None:
+    def __init__(
+        self, limits: LimitsConfig, is_proxy: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self.total = 0
+        self.is_proxy = is_proxy
         self._limits = limits
         self._callers: dict[str | bytes, _Caller] = {}
         self._forget_at = FORGET_FROM
@@ -74,6 +78,18 @@ class Admission:
         """Let a connection in, or say why not in one line; "" is yes, and wants a `release`."""
         if self.total >= self._limits.connections:
             return FULL
+        reason = self.admit_client(address, now)
+        if not reason:
+            self.total += 1
+        return reason
+
+    def release(self, address: str) -> None:
+        """Note the end of a connection that was admitted; call it once for each."""
+        self.total -= 1
+        self.release_client(address)
+
+    def admit_client(self, address: str, now: float) -> str:
+        """Let somebody in whose connection is admitted, being a proxy's; else as `admit`."""
         network = find_network(address)
         if network:
             caller = self._find(network, now)
@@ -82,12 +98,10 @@ class Admission:
             if not caller.bucket.take(now):
                 return TOO_FAST
             caller.connections += 1
-        self.total += 1
         return ""
 
-    def release(self, address: str) -> None:
-        """Note the end of a connection that was admitted; call it once for each."""
-        self.total -= 1
+    def release_client(self, address: str) -> None:
+        """Note the end of somebody whom `admit_client` let in; call it once for each."""
         network = find_network(address)
         if network:
             self._callers[network].connections -= 1
@@ -211,12 +225,15 @@ class Listener:
     def _take(self, sock: socket.socket, peer: tuple[Any, ...] | str) -> None:
         self._hub.metrics.connections_accepted += 1
         address = "" if isinstance(peer, str) else peer[0]
+        ended: Callable[[Connection], None] = self._release
+        if self._admission.is_proxy(address):
+            address, ended = "", self._release_proxy  # who is one then may be none at the end
         reason = self._admission.admit(address, self._hub.now())
         if reason:
             self._refuse(sock, peer, reason)
             return
         try:
-            self._hub.add_socket(sock, self._make_protocol, peer=peer, ended=self._release)
+            self._hub.add_socket(sock, self._make_protocol, peer=peer, ended=ended)
         except (OSError, ConnectionLost) as error:
             # It has gone already, or the hub is about to.
             log.debug("accepted_socket_lost", listener=self.name, reason=str(error))
@@ -234,6 +251,9 @@ class Listener:
 
     def _release(self, connection: Connection) -> None:
         self._admission.release(connection.address)
+
+    def _release_proxy(self, _connection: Connection) -> None:
+        self._admission.release("")
 
     def _refuse(self, sock: socket.socket, peer: tuple[Any, ...] | str, reason: str) -> None:
         self._hub.metrics.connections_refused += 1

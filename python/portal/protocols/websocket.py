@@ -12,6 +12,7 @@ import structlog
 from portal.config import Config
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
+from portal.hub.listener import Admission
 from portal.hub.poller import PLAYER
 from portal.metrics import Metrics
 from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol
@@ -38,10 +39,13 @@ class WebSocketProtocol(PlayerProtocol):
         hub: Hub,
         sessionhandler: SessionHandler,
         *,
+        proxies: Proxies,
+        admission: Admission,
         protocol_key: str = "websocket",
     ) -> None:
         super().__init__(config, metrics, hub, sessionhandler, protocol_key=protocol_key)
-        self.proxies = Proxies(config.http)
+        self.proxies = proxies
+        self.admission = admission
         # A text of so few characters is short enough, whatever is in it.
         self.short_length = config.limits.line_bytes // LONGEST_CHARACTER
         self.pings = hub.deadlines(config.websocket.ping_seconds, WebSocketSession.ping)
@@ -52,17 +56,22 @@ class WebSocketProtocol(PlayerProtocol):
         """Answer a client that asks for a websocket, and begin its session.
 
         `received` is what came behind the head of the request. A page that is not among
-        `websocket.origins` is refused, where any are named.
+        `websocket.origins` is refused, where any are named, and so is a client behind a proxy that
+        comes too often, as it would be without one.
         """
         address = self.proxies.find_client(connection.address, upgrade.headers)
         origins = self.config.websocket.origins
         if origins and upgrade.origin and upgrade.origin not in origins:
-            self.metrics.websocket_handshakes_refused += 1
             log.info("origin_refused", address=address, origin=upgrade.origin[:200])
-            connection.write(refuse(403, WRONG_ORIGIN))
-            connection.close(WRONG_ORIGIN)
+            self._refuse(connection, 403, WRONG_ORIGIN)
+            return
+        behind_proxy = address if address != connection.address else ""
+        if behind_proxy and (reason := self.admission.admit_client(address, self.now())):
+            log.info("client_refused", address=address, reason=reason)
+            self._refuse(connection, 503, reason)
             return
         session = WebSocketSession(self, connection, address)
+        session.admitted = behind_proxy
         session.note_handshake(upgrade)
         connection.write(upgrade.accept(session.subprotocol))
         connection.protocol = session
@@ -90,6 +99,11 @@ class WebSocketProtocol(PlayerProtocol):
         self.pings.set_seconds(config.websocket.ping_seconds)
         self.pongs.set_seconds(config.websocket.pong_seconds)
 
+    def release(self, session: WebSocketSession) -> None:
+        """Let another come in from its address, when its connection has ended."""
+        if session.admitted:
+            self.admission.release_client(session.admitted)
+
     def forget(self, session: WebSocketSession) -> None:
         """Let no deadline of a session expire any more."""
         super().forget(session)
@@ -108,3 +122,8 @@ class WebSocketProtocol(PlayerProtocol):
         if len(text) <= REMEMBERED_LENGTH:
             self._last = (text, form, frame)
         return frame
+
+    def _refuse(self, connection: Connection, status: int, text: str) -> None:
+        self.metrics.websocket_handshakes_refused += 1
+        connection.write(refuse(status, text))
+        connection.close(text)

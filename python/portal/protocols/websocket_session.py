@@ -47,6 +47,7 @@ class WebSocketSession(PlayerSession):
 
     `path`, `query`, `origin` and `subprotocol` are those of the opening handshake ("" and None
     where there were none). `echo_hidden` tells whether the client was asked to hide what is typed.
+    `admitted` is the address for which it counts, if that is not its connection's.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class WebSocketSession(PlayerSession):
         "_errors",
         "_heard",
         "_hidden",
+        "admitted",
         "codec",
         "format",
         "origin",
@@ -66,6 +68,7 @@ class WebSocketSession(PlayerSession):
 
     def __init__(self, protocol: "WebSocketProtocol", connection: Connection, address: str) -> None:
         super().__init__(protocol, connection, address)
+        self.admitted = ""
         self.path = self.query = self.origin = ""
         self.subprotocol: str | None = None
         self.format = DEFAULT
@@ -108,6 +111,11 @@ class WebSocketSession(PlayerSession):
     def receive_eof(self) -> None:
         """Let a client go that ended its input without a word."""
         self.connection.close("it left without closing")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the session, whatever ended the connection."""
+        self.protocol.release(self)
+        super().connection_lost(error)
 
     # ---- what the sessionhandler calls
 
