@@ -76,7 +76,6 @@ class Hub:
         self._unread = False  # the last tick was cut before the end of its events
         self._steps = _Steps()
         self._limit = config.tick_events  # of this tick
-        self._limit_crowded = min(config.tick_events, config.tick_events_crowded)
         self._tick_time = 0.0  # when the tick that is underway began, 0 between ticks
         self._full = False  # the poller had as many events as it was asked for, so perhaps more
         self._lags: deque[float] = deque(maxlen=LAG_SWEEPS)
@@ -163,7 +162,6 @@ class Hub:
         """Go by other bounds from the next tick on, with the connections that it has, too."""
         self.config = config
         self._limit = config.tick_events
-        self._limit_crowded = min(config.tick_events, config.tick_events_crowded)
         self._agenda.reconfigure(config)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -210,7 +208,7 @@ class Hub:
         while perf_counter() < end:
             if self._steps.taken > before + 1:
                 quiet = 2
-                self._limit = self._limit_crowded
+                self._limit = min(self._limit, self.config.tick_events_crowded)
             elif quiet == 1:
                 return
             else:
