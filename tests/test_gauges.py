@@ -87,6 +87,7 @@ async def test_of_sockets(portal):
     found = figures(portal)
     assert (found["player_connections"], found["player_connections_limit"]) == (3, 3)
     assert (found["connections"], found["refusals_lingering"]) == (4, 1)
+    assert found["refusals_lingering_limit"] == CONFIG.hub.refusals
     assert (found["half_open_connections"], found["half_open_connections_limit"]) == (2, 5)
     assert (found["http_connections"], found["http_connections_limit"]) == (0, 6)
     assert found["unsent_bytes"] == 0
@@ -140,6 +141,7 @@ async def test_of_the_server(portal):
         assert found["server_unanswered_messages"] == before["server_unanswered_messages"] + 1
         assert found["server_unanswered_bytes"] > before["server_unanswered_bytes"]
         assert found["server_unanswered_messages_limit"] == 7
+        assert (found["amp_links"], found["amp_links_limit"]) == (1, CONFIG.amp.connections)
         assert found["server_unanswered_limit_bytes"] == CONFIG.amp.window_bytes
         assert found["server_waiting_messages"] == 0
         assert found["sessions_paused"] == 1

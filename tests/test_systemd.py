@@ -66,6 +66,19 @@ def test_reloading_carries_the_time(systemd):
     notifier.close()
 
 
+def test_after_stopping_it_says_no_more(systemd):
+    notifier = Notifier(systemd.address)
+    notifier.stopping()
+    notifier.reloading()
+    notifier.ready("Listening.")
+    notifier.stopping()
+    assert told(systemd)["STOPPING"] == "1"
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(1000)
+    notifier.close()
+
+
 async def test_the_watchdog_beats_twice_in_its_time(systemd, autojump_clock):
     notifier = Notifier(systemd.address, 10.0)
     beats = []

@@ -90,6 +90,11 @@ def describe_connections(
             lambda: sum(each.lingering for each in listeners()),
         ),
         Gauge(
+            "refusals_lingering_limit",
+            "How many of these may be at each port; more are closed without a word (hub.refusals).",
+            lambda: config().hub.refusals,
+        ),
+        Gauge(
             "unsent_bytes",
             "Bytes written to all sockets together that the kernel has not taken yet.",
             lambda: hub.unsent,
@@ -185,6 +190,11 @@ def describe_server(
             connected,
         ),
         Gauge("amp_links", "Links at the AMP port.", lambda: len(amp_server.links)),
+        Gauge(
+            "amp_links_limit",
+            "How many of these may be (amp.connections).",
+            lambda: server.config.connections,
+        ),
         Gauge(
             "server_unanswered_messages",
             "Messages that the Server has not answered yet.",

@@ -27,13 +27,14 @@ class Notifier:
     """Tells systemd how the process is; with no `address` it tells nobody, and `run` ends at once.
 
     `address` is that of a datagram socket: a path, or `@` and an abstract name. A beat is sent
-    twice in `watchdog_seconds`; 0 sends none. Nothing here waits and nothing raises: what the
-    socket does not take is logged and lost. Close it at the end.
+    twice in `watchdog_seconds`; 0 sends none. After `stopping` there are only beats. Nothing here
+    waits and nothing raises: what the socket does not take is logged and lost. Close it at the end.
     """
 
     def __init__(self, address: str = "", watchdog_seconds: float = 0.0) -> None:
         self.watchdog_seconds = watchdog_seconds
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._stopping = False
         self._socket: socket.socket | None = None
         if address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -61,7 +62,7 @@ class Notifier:
         if self._socket is None or not self.watchdog_seconds:
             return
         while True:
-            self._tell("WATCHDOG=1")
+            self._send("WATCHDOG=1")
             await trio.sleep(self.watchdog_seconds / BEATS_A_TIMEOUT)
 
     def ready(self, status: str) -> None:
@@ -79,6 +80,7 @@ class Notifier:
     def stopping(self) -> None:
         """Tell that the process has begun to stop."""
         self._tell("STOPPING=1", "STATUS=Stopping.")
+        self._stopping = True
 
     def close(self) -> None:
         """Tell nothing any more."""
@@ -87,6 +89,11 @@ class Notifier:
             self._socket = None
 
     def _tell(self, *lines: str) -> None:
+        # systemd would take a service that says so for one that serves again.
+        if not self._stopping:
+            self._send(*lines)
+
+    def _send(self, *lines: str) -> None:
         if self._socket is None:
             return
         try:
