@@ -42,6 +42,7 @@ class Nowhere:
     """A connection, a hub and a sessionhandler that do nothing."""
 
     address = "192.0.2.1"
+    seconds = 0.0  # of its queues of deadlines: none keeps anybody alive
 
     def write(self, data):
         pass

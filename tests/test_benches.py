@@ -72,6 +72,13 @@ def test_a_watch_tells_the_load_of_others_from_its_own(results):
     assert "CPython" in line
 
 
+def test_every_side_of_the_telnet_codec_runs():
+    telnet_codec = importlib.import_module("telnet_codec")
+    for _things, sides in telnet_codec.subjects().values():
+        for call in sides.values():
+            call()
+
+
 def test_samples_are_added_up_by_function():
     profiling = importlib.import_module("profiling")
     stacks = [
