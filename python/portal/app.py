@@ -11,11 +11,8 @@ Stop:   players are told, their listeners are closed, the Server is told to leav
 
 import contextlib
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,14 +27,10 @@ from portal.config import (
     PORTAL_PID_VARIABLE,
     Changes,
     Config,
-    HttpConfig,
-    LimitsConfig,
-    TelnetConfig,
-    WebSocketConfig,
     amp_address_to_text,
     take_over,
 )
-from portal.errors import ConfigError, ServiceError
+from portal.errors import ConfigError
 from portal.exposition import Exposition
 from portal.gauges import (
     describe_browsers,
@@ -49,8 +42,9 @@ from portal.gauges import (
 )
 from portal.holding import Reason
 from portal.hub.hub import Hub, MakeProtocol
-from portal.hub.listener import Admission, Listener, open_tcp_sockets, open_unix_socket
+from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
+from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
 from portal.protocols.opening import OpeningProtocol
 from portal.protocols.telnet import TelnetProtocol
 from portal.protocols.websocket import WebSocketProtocol
@@ -75,7 +69,6 @@ NO_ROOM = "The game takes no more connections at the moment. Please try again a 
 NO_PORT = "the game that it starts dials in at the AMP port, and this Portal has none"
 
 Info = dict[str, Any]
-PlayerPort = TelnetConfig | WebSocketConfig | HttpConfig
 
 
 class Portal:
@@ -136,15 +129,16 @@ class Portal:
         self.websocket = WebSocketProtocol(*parts, proxies=proxies, admission=self.admission)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.pages: Pages | None = None
-        self.http = self._make_http() if config.http.enabled else None
+        self.http = self._make_http()
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
-        self._stopping = trio.Event()
-        self._stopped = trio.Event()
+        self._stopping, self._stopped = trio.Event(), trio.Event()
 
-    def _make_http(self) -> "HttpProtocol":
+    def _make_http(self) -> "HttpProtocol | None":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""
+        if not self.config.http.enabled:
+            return None
         from portal.protocols.http import HttpProtocol, measure_requests  # noqa: PLC0415
         from portal.protocols.pages import Pages  # noqa: PLC0415
 
@@ -231,11 +225,14 @@ class Portal:
         then none stays open.
         """
         with contextlib.ExitStack() as undo:
-            opened = [
-                (name, self._open_players(name, section, undo), make)
-                for name, section, make in self._ways_in()
-            ]
-            amp = self._open_amp() if self.amp else []
+            backlog = self.config.hub.backlog
+            opened = []
+            for name, port, make in self._ways_in():
+                sockets = open_player_port(name, port, backlog)
+                opened.append((name, sockets, make))
+                for sock in sockets:
+                    undo.enter_context(sock)
+            amp = open_amp_port(self.config.amp, backlog) if self.amp else []
             undo.pop_all()
         self.player_listeners = [
             Listener(
@@ -249,7 +246,7 @@ class Portal:
             for name, sockets, make in opened
         ]
         if amp:
-            admission = Admission(_limit_amp(self.config.amp.connections))
+            admission = Admission(limit_amp(self.config.amp.connections))
             self.amp_listener = Listener(
                 self.hub, "amp", amp, self.amp_server.make_protocol, admission=admission
             )
@@ -263,26 +260,6 @@ class Portal:
             yield "websocket", config.websocket, self.opening.make_websocket
         if self.http is not None:
             yield "http", config.http, self.http.make_protocol
-
-    def _open_players(
-        self, name: str, port: PlayerPort, undo: contextlib.ExitStack
-    ) -> list[socket.socket]:
-        sockets = _open(
-            name,
-            f"{', '.join(port.hosts)} port {port.port}",
-            partial(open_tcp_sockets, port.hosts, port.port, self.config.hub.backlog),
-        )
-        for sock in sockets:
-            undo.enter_context(sock)
-        return sockets
-
-    def _open_amp(self) -> list[socket.socket]:
-        amp, backlog = self.config.amp, self.config.hub.backlog
-        if amp.socket is not None:
-            path = amp.socket
-            return _open("amp", path, lambda: [open_unix_socket(path, backlog)])
-        where = f"{amp.host} port {amp.port}"
-        return _open("amp", where, partial(open_tcp_sockets, [amp.host], amp.port, backlog))
 
     async def run(self, *, task_status: trio.TaskStatus[Info] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called or the task is cancelled.
@@ -373,7 +350,7 @@ class Portal:
         """Tell the Server, by its environment, where to dial in and when to end by itself."""
         self.environment[PORTAL_PID_VARIABLE] = str(os.getpid())
         address = self.addresses()["amp"]
-        self.environment[AMP_ADDRESS_VARIABLE] = amp_address_to_text(_dialled(address))
+        self.environment[AMP_ADDRESS_VARIABLE] = amp_address_to_text(find_dialled(address))
         if self.config.amp.secret is not None:
             self.environment[AMP_SECRET_VARIABLE] = self.config.amp.secret
 
@@ -381,30 +358,3 @@ class Portal:
 def _require_no_command(config: Config) -> None:
     if config.server.command:
         raise ConfigError("settings", "server.command", NO_PORT)
-
-
-def _limit_amp(connections: int) -> LimitsConfig:
-    """Limit the AMP port by one number: it is for few, who come often and from one address."""
-    return LimitsConfig(
-        connections=connections,
-        connections_per_address=connections,
-        connections_per_second=float(connections),
-        connection_burst=connections,
-    )
-
-
-def _open(name: str, where: str, opener: Callable[[], list[socket.socket]]) -> list[socket.socket]:
-    """Open sockets, and turn what the system says into one clear line."""
-    try:
-        return opener()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ServiceError(name, f"cannot listen at {where}: {reason}") from error
-
-
-def _dialled(address: tuple[str, int] | str) -> tuple[str, int] | str:
-    """Where to dial on this machine what listens at an address."""
-    if isinstance(address, str):
-        return str(Path(address).absolute())
-    host, port = address
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared
