@@ -4,7 +4,6 @@ import re
 import shutil
 import socket
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,59 +59,60 @@ def haproxy(folder, port, portal):
 
 
 def caddy(folder, port, portal):
-    changes = {"game.example {": f"http://:{port} {{", "127.0.0.1:4001": portal}
+    site = f"http://:{port} {{\n\tbind 127.0.0.1"
+    changes = {"game.example {": site, "127.0.0.1:4001": portal}
     text = fit("Caddyfile", changes)
     (folder / "Caddyfile").write_text(f"{{\n\tadmin off\n\tauto_https off\n}}\n{text}")
     return ["caddy", "run", "--adapter", "caddyfile", "--config", f"{folder}/Caddyfile"]
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
+    """Find a port that nobody has; one of a connection that has just ended would not do."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
-@contextmanager
-def running(line, home):
-    """Run a program until the end of the block."""
-    with subprocess.Popen(
-        line,
-        env={"HOME": str(home), "PATH": PROGRAMS},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+class Proxy:
+    """A proxy that runs, or says why not."""
 
+    def __init__(self, line, port, home):
+        self.port = port
+        self.log = home / "proxy.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                line, env={"HOME": str(home), "PATH": PROGRAMS}, stdout=log, stderr=log
+            )
 
-async def connect(port):
-    """Connect as the player, as soon as the proxy is there."""
-    with trio.fail_after(PATIENCE):
-        while True:
-            sock = trio.socket.socket()
-            await sock.bind((PLAYER, 0))
-            try:
-                await sock.connect(("127.0.0.1", port))
-            except ConnectionRefusedError:
-                sock.close()
-            else:
-                return trio.SocketStream(sock)
+    async def connect(self):
+        """Connect as the player, as soon as the proxy is there."""
+        with trio.fail_after(PATIENCE):
+            while True:
+                assert self.process.poll() is None, self.log.read_text()
+                sock = trio.socket.socket()
+                try:
+                    await sock.bind((PLAYER, 0))
+                    await sock.connect(("127.0.0.1", self.port))
+                except ConnectionRefusedError:
+                    sock.close()
+                except BaseException:
+                    sock.close()
+                    raise
+                else:
+                    return trio.SocketStream(sock)
 
-
-async def ask(port, path, headers=""):
-    """Send a request and return its status and what came first; the connection is left open."""
-    stream = await connect(port)
-    await stream.send_all(
-        f"GET {path} HTTP/1.1\r\nHost: game.example\r\n{headers}{CLAIM}\r\n".encode()
-    )
-    data = b""
-    with trio.fail_after(PATIENCE):
-        while b"\r\n\r\n" not in data:
-            piece = await stream.receive_some()
-            assert piece, data
-            data += piece
-    return int(data.split()[1]), data, stream
+    async def ask(self, path, headers=""):
+        """Send a request; return its status, what came first, and the connection."""
+        stream = await self.connect()
+        head = f"GET {path} HTTP/1.1\r\nHost: game.example\r\n{headers}{CLAIM}\r\n"
+        await stream.send_all(head.encode())
+        data = b""
+        with trio.fail_after(PATIENCE):
+            while b"\r\n\r\n" not in data:
+                piece = await stream.receive_some()
+                assert piece, data
+                data += piece
+        return int(data.split()[1]), data, stream
 
 
 @pytest.fixture
@@ -132,14 +132,17 @@ async def portal(nursery):
 
 @pytest.fixture(params=[nginx, haproxy, caddy])
 async def proxy(request, portal, tmp_path):
-    """A proxy in front of the Portal; this is its port."""
+    """A proxy in front of the Portal."""
     program = request.param.__name__
     if shutil.which(program, path=PROGRAMS) is None:
         pytest.skip(f"no {program}")
     host, port = portal.addresses()["http"][0]
     proxied = free_port()
-    with running(request.param(tmp_path, proxied, f"{host}:{port}"), tmp_path):
-        yield proxied
+    line = request.param(tmp_path, proxied, f"{host}:{port}")
+    proxy = Proxy(line, proxied, tmp_path)
+    with proxy.process:
+        yield proxy
+        proxy.process.terminate()
 
 
 async def test_pages(proxy):
@@ -150,7 +153,7 @@ async def test_pages(proxy):
             ("/healthz", 200, b""),
             ("/metrics", 403, b""),
         ):
-            got, head, stream = await ask(proxy, path)
+            got, head, stream = await proxy.ask(path)
             assert (got, text in head) == (status, True)
             await stream.aclose()
     asked = [
@@ -164,7 +167,7 @@ async def test_a_websocket(proxy, portal):
         "Upgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     )
-    status, data, stream = await ask(proxy, "/", handshake)
+    status, data, stream = await proxy.ask("/", handshake)
     assert status == 101
     with trio.fail_after(PATIENCE):
         while b"The game is starting" not in data:
