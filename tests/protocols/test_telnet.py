@@ -11,7 +11,7 @@ import trio
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.protocols.player import TOO_LONG
+from portal.protocols.player import REMEMBERED_LENGTH, TOO_LONG
 from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
 
@@ -204,6 +204,14 @@ def test_text(world, message, flags, expected):
     world.session.protocol_flags.update(flags)
     world.session.data_out(**message)
     assert b"".join(world.connection.take()) == expected
+
+
+@pytest.mark.parametrize("longer", [0, 1])
+def test_a_long_text_is_not_remembered(world, longer):
+    text = "x" * (REMEMBERED_LENGTH + longer)
+    world.session.send_text(text)
+    assert world.connection.take() == [text.encode() + b"\r\n"]
+    assert (world.protocol._last is None) is bool(longer)
 
 
 def test_what_telnet_cannot_say_is_left_out(world):
