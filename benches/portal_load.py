@@ -17,7 +17,7 @@ METHOD = """\
 The measured process is pinned to one core, the load (telnet players and a stub Server that answers at once, `crates/load`) to another.
 A round trip is a line of 60 bytes from a player through the Portal to the Server over AMP, and its payload back the same way; each player sends its next line when the echo has come.
 CPU is the run time of the whole measured process divided by the round trips in the same stretch, p50 and p99 are what the players saw, in microseconds.
-The sides take turns in one run; each figure is the median of {rounds} rounds of {seconds:g} s.
+The sides take turns in one run; each figure is the median of {rounds} rounds of {seconds:g} s, or of three at the most for connections and at the fixed rate.
 
 - *Portal*: all of it: hub, telnet, session, throttle, markup, AMP and back; websocket and HTTP are switched off.
 - *Twisted*: what a Portal on Twisted does for each message at the least (its Telnet, AMP with a pickled payload compressed at level 9), without markup, hooks or throttles. As in the ancestor, its sockets wait for the kernel to fill packets (no TCP_NODELAY).
@@ -82,7 +82,7 @@ def report(figures):
         "Twenty at a time; each ends with the first bytes from the Portal. The cost holds the whole life of a session: accept, the Server told, its end, the Server told again.",
         turns.connects_table(figures["connects"]),
         "## Memory",
-        "Resident memory of the process, with the libraries that it shares with others, and its growth for each idle telnet session that the Server knows.",
+        "Resident memory of the process, with the libraries that it shares with others (the tools of development, which a Portal does not need, are kept out), and its growth for each idle telnet session that the Server knows.",
         turns.memory_table(figures["memory"]),
         "## Where the time goes",
         profiling.explain(figures["profile"]),

@@ -9,7 +9,12 @@ The limits are raised and not taken out, so that the checking of them is measure
 import json
 import sys
 
-from portal.config import (
+# Tools of development. Where structlog finds them it loads them: some megabytes that a Portal in
+# an environment of its own does not have.
+for name in ("greenlet", "rich", "twisted"):
+    sys.modules[name] = None
+
+from portal.config import (  # noqa: E402
     AmpConfig,
     Config,
     HttpConfig,
@@ -18,7 +23,7 @@ from portal.config import (
     TelnetConfig,
     WebSocketConfig,
 )
-from portal.process import run_process
+from portal.process import run_process  # noqa: E402
 
 WAYS_IN = ("telnet", "websocket", "http")
 

@@ -36,7 +36,7 @@ While 500 players saturate the hub, a process of its own asks for a page, on a c
 
 def run(*, quick=False):
     """Measures everything; about four minutes, or one where it is `quick`."""
-    rounds, seconds = (1, 1.0) if quick else (5, 2.0)
+    rounds, seconds = (1, 1.0) if quick else (3, 2.0)
     with (
         processes.relay(*PORTAL) as portal,
         processes.relay(*PEER) as peer,
@@ -47,7 +47,7 @@ def run(*, quick=False):
         crowds, calm = turns.round_trips(
             sides, rounds, seconds, protocol="websocket", form="inputfunc"
         )
-        coming = turns.connects(sides, min(rounds, 3), seconds, "websocket")
+        coming = turns.connects(sides, rounds, seconds, "websocket")
         get = http_get.run(portal, 1.0 if quick else 5.0)
         profile = [] if quick else profiling.sample(*sides["Portal"], protocol="websocket")
     return {
@@ -57,7 +57,7 @@ def run(*, quick=False):
         "calm": calm,
         "connects": coming,
         "get": get,
-        "fanout": fanout.run(min(rounds, 3), seconds),
+        "fanout": fanout.run(rounds, seconds),
         "memory": {
             "Portal": turns.memory(processes.relay(*PORTAL), "websocket", (1000, 10_000)),
             "Twisted": turns.memory(processes.relay(*PEER), "websocket", (1000,)),
@@ -135,7 +135,7 @@ def report(figures):
         "Twenty at a time; each ends with the answer to its handshake. The cost holds the whole life of a session: accept, handshake, the Server told, its end, the Server told again.",
         turns.connects_table(figures["connects"]),
         "## Memory",
-        "Resident memory of the process, with the libraries that it shares with others, and its growth for each idle websocket that the Server knows.",
+        "Resident memory of the process, with the libraries that it shares with others (the tools of development, which a Portal does not need, are kept out), and its growth for each idle websocket that the Server knows.",
         turns.memory_table(figures["memory"]),
         "## A page meanwhile",
         GET,

@@ -97,13 +97,29 @@ class Delivery:
         self.unanswered_limit = config.limits.unanswered_messages
         self.resend = config.server.resend_uncertain
 
-    def take(self, session: Session, message: Message, secret: bool) -> None:
-        """Take a message: it is sent, kept, or refused with a word to the player."""
+    def take(
+        self, session: Session, message: Message, secret: bool, *, released: bool = False
+    ) -> None:
+        """Take a message: it is sent, kept, or refused with a word to the player.
+
+        One that was kept and is `released` is not kept again.
+        """
         link = self.link
-        if link is None or self.absence.away:
+        if link is None or (self.absence.away and not released):
             self._hold(session, message, secret)
-        else:
-            self._send(link, session, message, secret)
+            return
+        session.unanswered += 1
+        if session.unanswered >= self.unanswered_limit and not session.input_paused:
+            session.input_paused = True
+            session.pause_input()
+        try:
+            link.send_msg(session, message, secret)
+        except PortalError as error:
+            self.settle(session)
+            self.metrics.inputs_refused += 1
+            log.warning("input_not_sent", sessid=session.sessid, reason=str(error))
+            if extract_text(message) is not None:
+                self.tell(session, NOT_SENT)
 
     def settle(self, session: Session) -> None:
         """One message fewer of a session is with the link: answered, or handed back."""
@@ -180,7 +196,7 @@ class Delivery:
         while not absence.recalled and self.link is not None and (kept := self.holding.take()):
             sessid, message, secret = kept
             self.metrics.inputs_released += 1
-            self._send(self.link, self.sessions[sessid], dict(message), secret)
+            self.take(self.sessions[sessid], dict(message), secret, released=True)
         if not absence.recalled:
             absence.end()
             self._show_state()
@@ -204,20 +220,6 @@ class Delivery:
         """Go on where `get_state` was called, with the Server away."""
         self.holding.set_state(state["holding"])
         self.absence.set_state(state["absence"])
-
-    def _send(self, link: ServerLink, session: Session, message: Message, secret: bool) -> None:
-        session.unanswered += 1
-        if session.unanswered >= self.unanswered_limit and not session.input_paused:
-            session.input_paused = True
-            session.pause_input()
-        try:
-            link.send_msg(session, message, secret)
-        except PortalError as error:
-            self.settle(session)
-            self.metrics.inputs_refused += 1
-            log.warning("input_not_sent", sessid=session.sessid, reason=str(error))
-            if extract_text(message) is not None:
-                self.tell(session, NOT_SENT)
 
     def _show_state(self) -> None:
         state = self.absence.state

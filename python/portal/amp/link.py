@@ -260,9 +260,9 @@ class Link:
         if self.closed or not (self._begun or self._begin(data)):
             return
         asks = self._asks
-        items = self._decoder.receive_data(data)
+        items: Any = self._decoder.receive_data(data)
         for item in items:
-            if isinstance(item, bytes):
+            if type(item) is bytes:
                 entry = asks.pop(item, None)
                 if entry is None:
                     self._count_unknown_answer()
@@ -271,7 +271,7 @@ class Link:
                     self.unanswered_bytes -= size
                     if answered is not None:
                         answered(context, None)
-            elif isinstance(item, tuple):
+            elif type(item) is tuple:
                 self.metrics.amp_messages_received += 1
                 self._responders.receive_packed(item)
             else:

@@ -99,7 +99,7 @@ class WebSocketSession(PlayerSession):
         for event in events:
             if self._ended:
                 break
-            if isinstance(event, str | bytes):
+            if isinstance(event, (str, bytes)):
                 self._receive(event)
             else:
                 reason = self._act_on(event) or reason
