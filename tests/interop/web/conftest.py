@@ -20,7 +20,7 @@ import portal
 
 WEB = Path(portal.__file__).parent / "web"
 SUBPROTOCOL = "v1.evennia.com"
-PATIENCE = 10  # seconds until a test that waits in vain gives up
+PATIENCE = 30  # seconds until a test that waits in vain gives up
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -276,6 +276,7 @@ def browser():
     if program is None:
         pytest.skip("no browser: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PATIENCE * 1000)  # 5 s are too few on a busy machine
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         yield browser
