@@ -177,6 +177,19 @@ async def test_a_flood_of_requests_begins_one_at_a_time(site):
     assert most == 1
 
 
+async def test_other_bounds_are_for_connections_that_come(site, mock_clock):
+    old = site.connect()
+    await old.get()
+    site.http.reconfigure(HttpConfig(keep_alive_seconds=2.0, connections_per_address=2))
+    new = site.connect()
+    await new.get()
+    assert (await site.connect().get())[0] == 503
+    await site.settle()
+    mock_clock.jump(2.1)
+    assert await new.rest() == b""
+    assert (await old.get())[0] == 200
+
+
 # ---- faults
 
 

@@ -1,7 +1,7 @@
 import pytest
 import structlog.testing
 
-from portal.config import HttpConfig
+from portal.config import Config, HttpConfig
 from portal.protocols import opening as module
 from portal.protocols.opening import NO_HTTP, ONLY_WEBSOCKETS, OpeningProtocol
 from portal.wire.upgrade import ONLY_13
@@ -331,3 +331,19 @@ def test_nothing_is_kept_of_an_address(make_world):
         world.connect("192.0.2.9")
         world.hub.pass_time(10)
     assert len(world.protocol.tally) == len(world.protocol.waiting) == 0
+
+
+def test_other_bounds_count_from_now_on(world):
+    waiting = world.connect()
+    waiting.protocol.receive_data(b"GET")
+    world.protocol.reconfigure(
+        Config(http=HttpConfig(head_seconds=2.0, head_bytes=20, half_open_per_address=1))
+    )
+    assert refusal(world.connect())[0] == 503
+    world.hub.pass_time(2.1)
+    assert refusal(waiting)[0] == 408
+    long = world.connect()
+    long.protocol.receive_data(b"GET / HTTP/1.1\r\nA: b")
+    assert long.calls == []
+    long.protocol.receive_data(b"c")
+    assert refusal(long)[0] == 431

@@ -19,8 +19,12 @@ class Site:
     def __init__(self, **http):
         self.ready = True
         self.accepted = []
-        pages = Pages(HttpConfig(**http), is_ready=lambda: self.ready, render_metrics=self.render)
-        self.application = measure_requests(pages.make_application(), Metrics(), pages.find_address)
+        self.pages = Pages(
+            HttpConfig(**http), is_ready=lambda: self.ready, render_metrics=self.render
+        )
+        self.application = measure_requests(
+            self.pages.make_application(), Metrics(), self.pages.find_address
+        )
 
     def render(self, accept):
         self.accepted.append(accept)
@@ -238,3 +242,10 @@ async def test_who_may_see_the_figures(http, client, fields, status):
     assert found == status
     assert (body == b"figures") is (status == 200)
     assert len(site.accepted) == (status == 200)
+
+
+async def test_other_networks_count_from_now_on(site):
+    site.pages.reconfigure(HttpConfig(metrics_networks=("192.0.2.0/24",), **TRUSTED))
+    assert (await site.ask("/metrics", client=("127.0.0.1", 1)))[0] == 403
+    behind = {"client": ("10.0.0.1", 1), "X_Forwarded_For": "192.0.2.7"}
+    assert (await site.ask("/metrics", **behind))[0] == 200

@@ -3,7 +3,7 @@
 import pytest
 import structlog.testing
 
-from portal.config import HttpConfig, LimitsConfig, WebSocketConfig
+from portal.config import Config, HttpConfig, LimitsConfig, WebSocketConfig
 from portal.protocols.player import REMEMBERED_LENGTH
 from portal.protocols.websocket import WRONG_ORIGIN
 from portal.wire.formats import V1
@@ -249,3 +249,27 @@ def test_a_session_goes_on_elsewhere(world):
     assert (session.path, session.query, session.sessid) == ("/a", "b=c", 7)
     assert connection.take() == world.handler.take() == []
     assert session in world.protocol.pings
+
+
+# ---- another configuration
+
+
+def test_another_configuration_counts_from_now_on(world):
+    old = world.open().protocol
+    old.connection.take()
+    config = Config(
+        websocket=WebSocketConfig(
+            ping_seconds=5.0, pong_seconds=3.0, origins=("https://game.example",)
+        ),
+        http=HttpConfig(trusted_proxies=("192.0.2.7",)),
+        limits=LimitsConfig(line_bytes=100),
+    )
+    world.protocol.reconfigure(config)
+    assert world.protocol.short_length == 25
+    world.hub.pass_time(5.1)
+    assert len(old.connection.take()) == 1
+    world.hub.pass_time(3.1)
+    assert old.connection.take() == [("abort", "it did not answer a ping")]
+    world.open(X_Forwarded_For="203.0.113.9")
+    assert world.handler.sessions[-1].address == "203.0.113.9"
+    assert world.open(Origin="https://evil.example").take()[0].startswith(b"HTTP/1.1 403 ")

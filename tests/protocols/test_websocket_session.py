@@ -201,6 +201,30 @@ def test_whoever_breaks_the_protocol_is_told_why(world, data, code):
     assert done[1] == ("close", "it broke the protocol")
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_other_limits_count_from_now_on(make_world, peer, before):
+    world = make_world(websocket=WebSocketConfig(error_burst=100))
+    bad = peer.frame(peer.TEXT, b"{}")
+    if before:
+        world.receive(bad)
+    config = Config(
+        websocket=WebSocketConfig(error_burst=2),
+        limits=LimitsConfig(subnegotiation_bytes=100),
+    )
+    world.protocol.reconfigure(config)
+    world.session.at_reconfigured(config)
+    assert [each[0] for each in world.receive(bad * 2)[1]] == ["error"] * 2
+    assert world.receive(peer.frame(peer.TEXT, b"x" * 101))[1][0] == (1009, "message is too long")
+
+
+def test_fewer_malformed_messages_may_be_allowed(make_world, peer):
+    world = make_world(websocket=WebSocketConfig(error_burst=100))
+    bad = peer.frame(peer.TEXT, b"{}")
+    world.receive(bad)
+    world.session.at_reconfigured(Config(websocket=WebSocketConfig(error_burst=2)))
+    assert world.receive(bad * 3)[1][2] == (1008, TOO_MANY_ERRORS)
+
+
 # ---- the size of the window
 
 
