@@ -152,9 +152,7 @@ class PortalSessionHandler:
             return
         self.metrics.messages_in += 1
         secret = not session.logged_in or session.echo_hidden
-        text = kwargs.get("text") if len(kwargs) == 1 else None
-        message = {"text": [[text], {"options": {}}]} if type(text) is str else normalise(kwargs)
-        self.delivery.take(session, message, secret)
+        self.delivery.take(session, normalise(kwargs), secret)
 
     def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any]) -> None:
         """Show a message of the game to one session, or to each of a list.
