@@ -122,10 +122,7 @@ class Portal:
             addresses=self.addresses,
         )
         self.amp_server.launcher.game = evennia
-        self.supervisor.on_order = self.amp_server.server.forward_order
-        self.supervisor.on_close = self.amp_server.server.close
-        self.supervisor.on_absence = self.sessionhandler.explain_absence
-        self.supervisor.on_stop = self.stop
+        self._connect_supervisor()
         parts = (config, self.metrics, self.hub, self.sessionhandler)
         self.telnet = TelnetProtocol(*parts)
         proxies = Proxies(config.http)
@@ -139,6 +136,12 @@ class Portal:
         self.amp_listener: Listener | None = None
         self.on_stopped: Callable[[], None] = lambda: None
         self._stopping, self._stopped = trio.Event(), trio.Event()
+
+    def _connect_supervisor(self) -> None:
+        self.supervisor.on_order = self.amp_server.server.forward_order
+        self.supervisor.on_close = self.amp_server.server.close
+        self.supervisor.on_absence = self.sessionhandler.explain_absence
+        self.supervisor.on_stop = self.stop
 
     def _make_http(self) -> "HttpProtocol | None":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""
