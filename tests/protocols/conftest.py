@@ -214,6 +214,16 @@ async def answer(send, status, body, **headers):
     await send({"type": "http.response.body", "body": body})
 
 
+async def pieces(receive):
+    """The body of a request as it comes."""
+    more = True
+    while more:
+        message = await receive()
+        assert message["type"] == "http.request"
+        more = message["more_body"]
+        yield message["body"]
+
+
 class Application:
     """Answers by path; notes what it was asked, and how many it is answering."""
 
@@ -221,6 +231,7 @@ class Application:
         self.asked = []
         self.working = 0
         self.release = trio.Event()
+        self.piece = None
 
     async def __call__(self, scope, receive, send):
         self.asked.append((scope["method"], scope["path"]))
@@ -248,6 +259,20 @@ class Application:
                 raise RuntimeError("a bug")
             case "silent":
                 return
+            case "echo":
+                await answer(send, 200, b"".join([piece async for piece in pieces(receive)]))
+            case "piece":
+                self.piece = await receive()
+                await answer(send, 200, b"enough")
+            case "back":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "more_body": True})
+                async for piece in pieces(receive):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body"})
+            case "parked":
+                await self.release.wait()
+                await answer(send, 200, b"".join([piece async for piece in pieces(receive)]))
             case _:
                 await answer(send, 404, b"")
 
