@@ -46,6 +46,7 @@ def run_process(
     with contextlib.closing(reconfiguration), contextlib.closing(notifier):
         raise_descriptor_limit()
         portal = Portal(config)
+        reconfiguration.begin(portal)
         portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)
         portal.open()
         with noted(config.directory, portal.info()):

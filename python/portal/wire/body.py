@@ -26,15 +26,16 @@ class Body:
     """The body of one request, as its head announces it.
 
     `chunked` tells how it comes, `ended` whether all of it was measured, `size` how many bytes it
-    has had until now, without what is around its chunks.
+    has had until now, without what is around its chunks, and `announced` how many its head says.
     """
 
-    __slots__ = ("_due", "_left", "_line", "chunked", "ended", "size")
+    __slots__ = ("_due", "_left", "_line", "announced", "chunked", "ended", "size")
 
     def __init__(self, head: Head) -> None:
         self.ended = not head.body_bytes and not head.chunked
         self.size = 0
         self.chunked = head.chunked
+        self.announced = head.body_bytes
         self._left = head.body_bytes  # of the body, or of the chunk that was begun
         self._line = b""  # what has come of the line that is due
         self._due = _SIZE  # what kind of line that is
