@@ -6,6 +6,7 @@ import trio
 
 from portal.config import HttpConfig
 from portal.hub.stream import HIGH_WATER_BYTES
+from portal.protocols import upstream
 from portal.protocols.upstream import AWAY, CONNECT_SECONDS, KEEP_SECONDS, SHORT, SLOW, WRONG
 from portal.wire.absence_page import NOT_RECEIVED, NOTICES, PAGE_HEADERS, RELOADS
 from portal.wire.http import SECURITY_HEADERS
@@ -669,10 +670,10 @@ async def test_other_bounds_hold_from_now_on(site, mock_clock):
 
 
 async def test_a_game_where_nobody_takes_the_call(site, mock_clock, monkeypatch):
-    async def open_tcp_stream(host, port):
+    async def dial(host, port):
         await trio.sleep_forever()
 
-    monkeypatch.setattr(trio, "open_tcp_stream", open_tcp_stream)
+    monkeypatch.setattr(upstream, "_dial", dial)
     browser = site.connect()
     await browser.send(GET)
     await site.until(lambda: site.metrics.upstream_requests == 1)

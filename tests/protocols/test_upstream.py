@@ -210,8 +210,17 @@ async def test_what_is_no_answer(upstream, game, answer, status, text):
     connection.close()
 
 
-async def test_nobody_there():
-    upstream = Upstream("http://127.0.0.1:1")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_names_and_addresses(game, host):
+    upstream = Upstream(f"http://{host}:{game.port}")
+    connection = await upstream.connect("a", again=False)
+    assert len(await ask(connection, await game.accept())) == 3
+    connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "no.such.host.invalid"])
+async def test_nobody_there(host):
+    upstream = Upstream(f"http://{host}:1")
     with pytest.raises(UpstreamFailed) as caught:
         await upstream.connect("a", again=True)
     assert (caught.value.status, caught.value.text) == (503, AWAY)

@@ -25,9 +25,7 @@ log = structlog.get_logger(__name__)
 TOO_LARGE = "A request's body may have {} bytes."
 TOO_SHORT = "The body was shorter than its Content-Length."
 
-# What is handed on of a body in one go, of a chunked one less: chunks of a byte each shall not
-# hold others up.
-PIECE_BYTES, CHUNKS_BYTES = 64 * KIB, 2 * KIB
+PIECE_BYTES = 64 * KIB  # of a body, handed on in one go
 # So much of a body has to come in `http.body_seconds`; a longer one has that time again.
 BODY_STEP_BYTES = 64 * KIB
 # Answers of which another may follow; until then nothing is said that could not be taken back.
@@ -219,8 +217,7 @@ class HttpStream(ConnectionStream):
         if body.announced <= self._limit:
             await self._wait_for_body()
         try:
-            most = CHUNKS_BYTES if body.chunked else PIECE_BYTES
-            self._left = body.measure(bytes(self._buffer[:most]))
+            self._left = body.measure(bytes(self._buffer[:PIECE_BYTES]))
         except RemoteProtocolError as error:
             await self._stop_in_body(int(error.name), error.text)
         if max(body.size, body.announced) > self._limit:
