@@ -195,6 +195,7 @@ class PortalSessionHandler:
     def server_disconnect(self, session: Session, reason: str = "") -> None:
         """End a session because the game says so (SDISCONN): the reason is shown before."""
         if session in self.roster:
+            self._call(session, session.at_logout)
             self._end(session, reason, BY_GAME)
             self._send_end(session.sessid)
 
