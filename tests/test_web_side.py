@@ -41,6 +41,15 @@ def test_in_front_of_a_web_server_of_the_games():
     assert web.proxy is not None
 
 
+def test_pages_may_play_without_websockets():
+    assert make().ajax is None
+    assert make(http=HttpConfig(ajax=True, enabled=False)).ajax is None
+    web = Portal(Config(http=HttpConfig(ajax=True)), browsers=Logins()).web
+    assert web.ajax.browsers is web.browsers
+    assert web.ajax.proxies is web.websocket.proxies
+    assert web.ajax.admission is web.admission
+
+
 def test_in_front_of_a_game_of_evennias_its_worker_is_asked(tmp_path):
     web = Portal(Config(), evennia=make_game(tmp_path)).web
     assert isinstance(web.browsers.logins, BrowserSessions)
@@ -56,13 +65,14 @@ def test_whoever_knows_it_may_be_given():
 
 
 def test_another_configuration_reaches_every_part():
-    web = make(http=HttpConfig(upstream="127.0.0.1:4005"))
+    web = make(http=HttpConfig(upstream="127.0.0.1:4005", ajax=True))
     config = Config(
-        http=HttpConfig(upstream="127.0.0.1:4005", half_open=7, connections=8),
+        http=HttpConfig(upstream="127.0.0.1:4005", ajax=True, half_open=7, connections=8),
         websocket=WebSocketConfig(ping_seconds=9),
     )
     web.reconfigure(config)
     assert web.websocket.pings.seconds == 9
+    assert web.ajax.config is config
     assert web.opening.config.http.half_open == 7
     assert web.http.config.connections == web.proxy.config.connections == 8
 

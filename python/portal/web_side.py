@@ -23,6 +23,7 @@ from portal.wire.forwarded import Proxies
 if TYPE_CHECKING:
     from portal.evennia.game import Game
     from portal.evennia.worker_process import WorkerProcess
+    from portal.protocols.ajax import AjaxProtocol
     from portal.protocols.http import HttpProtocol
     from portal.protocols.pages import Pages
     from portal.protocols.proxy import Proxy
@@ -33,13 +34,15 @@ class WebSide:
 
     `admission` is for all ports of players: who comes through a proxy counts as well.
     `http` and `pages` are there on the HTTP port only, `proxy` in front of a game's own web
-    server only. `browsers` and `worker` know who browsers are logged in as: that is asked of
-    `browsers`, else of the game of Evennia's in front of which the Portal stands, if it does.
+    server only, `ajax` with `http.ajax` only. `browsers` and `worker` know who browsers are logged
+    in as: that is asked of `browsers`, else of the game of Evennia's in front of which the Portal
+    stands, if it does.
     """
 
     http: "HttpProtocol | None" = None
     pages: "Pages | None" = None
     proxy: "Proxy | None" = None
+    ajax: "AjaxProtocol | None" = None
     worker: "WorkerProcess | None" = None
 
     def __init__(
@@ -71,6 +74,10 @@ class WebSide:
             admission=self.admission,
             browsers=self.browsers,
         )
+        if config.http.enabled and config.http.ajax:
+            from portal.protocols.ajax import AjaxProtocol  # noqa: PLC0415 - spared
+
+            self.ajax = AjaxProtocol(self.websocket, hub)
         self.opening = OpeningProtocol(config, metrics, hub, self.websocket)
         if config.http.enabled:
             self._make_http(exposition)
@@ -80,6 +87,8 @@ class WebSide:
         self.config = config
         self.websocket.reconfigure(config)
         self.opening.reconfigure(config)
+        if self.ajax is not None:
+            self.ajax.reconfigure(config)
         if self.http is not None and self.pages is not None:
             self.http.reconfigure(config.http)
             self.pages.reconfigure(config.http)
@@ -113,6 +122,7 @@ class WebSide:
             http,
             is_ready=lambda: self.sessionhandler.absence.state == "connected",
             render_metrics=exposition.render,
+            ajax=self.ajax,
         )
         application = pages.make_application() if http.upstream is None else self._make_proxy(pages)
         measured = measure_requests(application, self.metrics, pages.find_address, self.access_log)

@@ -33,17 +33,18 @@ class BrowserQuery:
 def read_query(query: str) -> BrowserQuery | None:
     """Read the query of a websocket; None for one that names no browser's session."""
     csessid, *rest = query.split("&")
-    return make_query(csessid, *map(unquote, rest[:2]))
+    found = make_query(csessid, *map(unquote, rest[:2]))
+    return found if found.csessid else None
 
 
-def make_query(csessid: str, page: str = "", name: str = "") -> BrowserQuery | None:
-    """Look at what a client says; None where the key cannot be one."""
-    if not _KEY.fullmatch(csessid):
-        return None
-    if not _PAGE.fullmatch(page):
-        page = ""
+def make_query(csessid: str, page: str = "", name: str = "") -> BrowserQuery:
+    """Look at what a client says, and leave out what cannot be that."""
     shown = "".join(each for each in name if each.isprintable())
-    return BrowserQuery(csessid, page, shown[:LONGEST_NAME])
+    return BrowserQuery(
+        csessid if _KEY.fullmatch(csessid) else "",
+        page if _PAGE.fullmatch(page) else "",
+        shown[:LONGEST_NAME],
+    )
 
 
 def is_own_page(origin: str, hosts: Iterable[str]) -> bool:
