@@ -4,7 +4,6 @@ Three kinds of peer dial in. A **Server** introduces itself by PSYNC; from then 
 the game (`portal.server_link`). The **launcher** and the **command line** ask and leave.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +12,6 @@ import msgspec
 import structlog
 import trio
 
-from portal import __version__
 from portal.amp import payload
 from portal.amp.authentication import Authenticator, Trust, may_speak
 from portal.amp.commands import (
@@ -22,15 +20,15 @@ from portal.amp.commands import (
     MsgLauncher2Portal,
     MsgServer2Portal,
     MsgStatus,
-    Operation,
     PackedCommand,
     PortalQuery,
 )
 from portal.amp.link import Link
-from portal.config import Config, amp_address_to_text
+from portal.config import Config
 from portal.errors import RemoteProtocolError
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
+from portal.launcher import Launcher
 from portal.metrics import Metrics
 from portal.server_link import LinkedServer
 from portal.sessionhandler import PortalSessionHandler
@@ -39,7 +37,6 @@ from portal.supervisor import Supervisor
 log = structlog.get_logger(__name__)
 
 Query = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
-ORDERS = frozenset({Operation.SRELOAD, Operation.SRESET, Operation.SSHUTD})
 
 
 class AmpServer:
@@ -65,19 +62,18 @@ class AmpServer:
         self.config = config
         self.metrics = metrics
         self.supervisor = supervisor
-        self.server = LinkedServer(config.amp, sessionhandler, supervisor, self._tell_launcher)
+        self.server = LinkedServer(config.amp, sessionhandler, supervisor, self._at_change)
+        self.launcher = Launcher(config, supervisor, self.server, addresses)
         self.queries = dict(queries or {})
         self.functions = dict(functions or {})
-        self.addresses = addresses
         self.links: dict[Link, None] = {}
-        self.launcher_link: Link | None = None
         self._nursery: trio.Nursery | None = None
         self._boxes = hub.deadlines(config.amp.box_seconds, Link.expire)
         self._proofs = hub.deadlines(config.amp.authentication_seconds, Authenticator.expire)
 
     def reconfigure(self, config: Config) -> None:
         """Go by another configuration: for the links of peers that come from now on."""
-        self.config = config
+        self.config = self.launcher.config = config
         self.server.config = config.amp
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -97,13 +93,13 @@ class AmpServer:
             connection,
             self.config.amp,
             self.metrics,
-            responders={MsgStatus: self._status},
+            responders={MsgStatus: self.launcher.answer_status},
             packed={MsgServer2Portal: self.server.data, AdminServer2Portal: self.server.admin},
             nursery=self._nursery,
             closing=self._closing,
             deadlines=self._boxes,
         )
-        link.respond(MsgLauncher2Portal, partial(self._launcher_order, link))
+        link.respond(MsgLauncher2Portal, partial(self.launcher.obey, link))
         if connection.is_local:
             link.respond(PortalQuery, self._query)
         if self.functions:
@@ -131,51 +127,13 @@ class AmpServer:
 
     def _closing(self, link: Link) -> None:
         self.links.pop(link, None)
-        if link is self.launcher_link:
-            self.launcher_link = None
+        self.launcher.forget(link)
         self.server.lost(link)
 
-    # ---- from the launcher and the command line
+    def _at_change(self) -> None:
+        self.launcher.tell()
 
-    def _status(self, status: bytes) -> dict[str, bytes]:  # noqa: ARG002 - the wire's argument
-        return {"status": payload.dump_value(self._status_tuple())}
-
-    def _status_tuple(self) -> tuple[Any, ...]:
-        """Say what Evennia's launcher formats; each of its keys must be there."""
-        info = {"servername": self.config.name, "version": __version__}
-        info |= dict.fromkeys(("errors", "info", "lockdown_mode"), "")
-        lists = ("telnet_ssl", "ssh", "webclient", "webserver_proxy", "webserver_internal")
-        addresses = self.addresses()
-        portal_info = {
-            **info,
-            **{name: [] for name in lists},
-            "amp": f"amp: {amp_address_to_text(addresses['amp'])}",
-            "telnet": [f"telnet: {port}" for _, port in addresses.get("telnet", ())],
-        }
-        connected = self.server.link is not None
-        server_pid = self.supervisor.server_pid
-        return (True, connected, os.getpid(), server_pid, portal_info, self.server.info)
-
-    def _launcher_order(self, link: Link, operation: bytes, arguments: bytes) -> None:  # noqa: ARG002
-        """Do what the launcher orders; where it waits for a status, that follows as a call."""
-        order = operation.decode("latin-1")
-        connected = self.server.link is not None
-        log.info("launcher_order", operation=ord(order[:1] or "\0"), connected=connected)
-        if order == Operation.PSHUTD:
-            self.supervisor.order(order)
-        elif order == Operation.SSTART:
-            if not connected:
-                self.launcher_link = link
-                self.supervisor.start()
-        elif order in ORDERS and connected:
-            self.launcher_link = link
-            self.supervisor.order(order)
-
-    def _tell_launcher(self) -> None:
-        link, self.launcher_link = self.launcher_link, None
-        if link is not None and not link.closed:
-            status = payload.dump_value(self._status_tuple())
-            link.notify(MsgStatus, status=status)
+    # ---- from the command line
 
     async def _query(self, query: str, arguments: bytes) -> dict[str, bytes]:
         answer = self.queries.get(query)

@@ -12,7 +12,7 @@ Stop:   players are told, their listeners are closed, the Server is told to leav
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -56,6 +56,7 @@ from portal.wire.forwarded import Proxies
 from portal.wire.http import refuse
 
 if TYPE_CHECKING:
+    from portal.evennia.game import Game
     from portal.game import GameServer
     from portal.protocols.http import HttpProtocol
     from portal.protocols.pages import Pages
@@ -78,8 +79,10 @@ class Portal:
 
     `open` opens the sockets and may be called before, to see errors without a nursery around
     them. `stop` ends `run` in order, at any time and from any callback. `gauges` are what can be
-    looked up about it; whoever runs it may add some before. With `amp` off there is no port for
-    games and the command line: the game is one that `play` is given.
+    looked up about it; whoever runs it may add some before. `on_stopped` is called at the end of an
+    orderly stop, while the AMP port is still open. With `amp` off there is no port for
+    games and the command line: the game is one that `play` is given. `evennia` is the game of
+    Evennia's that it stands in front of.
 
     Raises ConfigError for an AMP port that would be open to everybody, and for a command to start
     a game that could not dial in.
@@ -89,7 +92,7 @@ class Portal:
     pages: "Pages | None" = None
     proxy: "Proxy | None" = None
 
-    def __init__(self, config: Config, *, amp: bool = True) -> None:
+    def __init__(self, config: Config, *, amp: bool = True, evennia: "Game | None" = None) -> None:
         if amp:
             check_address(config.amp)
         else:
@@ -101,7 +104,7 @@ class Portal:
         self.sessionhandler = PortalSessionHandler(
             config, self.metrics, now=self.hub.now, wall=time.time
         )
-        self.environment = dict(os.environ)
+        self.environment = dict(os.environ) | dict(evennia.environment if evennia else {})
         self.supervisor = Supervisor(config.server, self.metrics, environment=self.environment)
         self.gauges: list[Gauge] = []
         self.queries = Queries(
@@ -124,10 +127,8 @@ class Portal:
             queries=self.queries.by_name(),
             addresses=self.addresses,
         )
-        self.supervisor.on_order = self.amp_server.server.forward_order
-        self.supervisor.on_close = self.amp_server.server.close
-        self.supervisor.on_absence = self.sessionhandler.explain_absence
-        self.supervisor.on_stop = self.stop
+        self.amp_server.launcher.game = evennia
+        self._connect_supervisor()
         parts = (config, self.metrics, self.hub, self.sessionhandler)
         self.telnet = TelnetProtocol(*parts)
         proxies = Proxies(config.http)
@@ -139,7 +140,14 @@ class Portal:
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
+        self.on_stopped: Callable[[], None] = lambda: None
         self._stopping, self._stopped = trio.Event(), trio.Event()
+
+    def _connect_supervisor(self) -> None:
+        self.supervisor.on_order = self.amp_server.server.forward_order
+        self.supervisor.on_close = self.amp_server.server.close
+        self.supervisor.on_absence = self.sessionhandler.explain_absence
+        self.supervisor.on_stop = self.stop
 
     def _make_http(self) -> "HttpProtocol | None":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""
@@ -364,6 +372,7 @@ class Portal:
         with trio.move_on_after(STOP_SECONDS):
             await self.supervisor.stop_server()
         self.sessionhandler.disconnect_all()
+        self.on_stopped()
 
     def _listeners(self) -> list[Listener]:
         amp = [] if self.amp_listener is None else [self.amp_listener]

@@ -57,6 +57,9 @@ class Metrics:
     subnegotiations_too_long: int = counter("Telnet subnegotiations thrown away for their size.")
     inputs_held: int = counter("Messages kept while the Server was away.")
     inputs_released: int = counter("Kept messages delivered to the next Server.")
+    inputs_returned: int = counter(
+        "Lines given back to players whom a crash left out of character."
+    )
     inputs_refused: int = counter("Messages refused because a session had kept too many.")
     inputs_uncertain: int = counter("Messages that a dying Server left unanswered.")
     inputs_redelivered: int = counter("Uncertain messages sent again, flagged as such.")

@@ -11,6 +11,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -21,7 +22,11 @@ from portal.config import NOTE_NAME, Config
 from portal.errors import ServerUnavailable, ServiceError
 from portal.gauges import describe_log
 from portal.reconfiguration import Reconfiguration
+from portal.server_process import become_subreaper, read_pid
 from portal.systemd import Notifier
+
+if TYPE_CHECKING:
+    from portal.evennia.game import Game
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +34,15 @@ log = structlog.get_logger(__name__)
 # made, are worth looking at.
 COLLECTOR_THRESHOLD = (50_000, 20, 100)
 
+PID_FILE_MODE = 0o644
+
 
 def run_process(
-    config: Config, ready: Callable[[Info], None], reread: Callable[[], Config] | None = None
+    config: Config,
+    ready: Callable[[Info], None],
+    reread: Callable[[], Config] | None = None,
+    *,
+    evennia: "Game | None" = None,
 ) -> int:
     """Be a Portal until a signal or an order ends it; returns the exit code of the process.
 
@@ -39,17 +50,20 @@ def run_process(
     when the Portal listens. SIGTERM and SIGINT stop it in order (0); a second one drops everything
     (1). SIGHUP opens the log file anew, and takes over what it can of the configuration that
     `reread()` makes. SIGUSR1 reloads the game. A systemd that started it is told how it is.
+    `evennia` is the game of Evennia's that it stands in front of.
     Raises ConfigError, and ServiceError for an address that cannot be had.
     """
     reconfiguration = Reconfiguration(config.log, reread)
     notifier = Notifier.from_environment(os.environ)
     with contextlib.closing(reconfiguration), contextlib.closing(notifier):
         raise_descriptor_limit()
-        portal = Portal(config)
+        become_subreaper()
+        portal = Portal(config, evennia=evennia)
         reconfiguration.begin(portal)
         portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)
         portal.open()
-        with noted(config.directory, portal.info()):
+        with noted(config.directory, portal.info()), pid_noted(config.pid_file) as forget_pid:
+            portal.on_stopped = forget_pid
             try:
                 # A KeyboardInterrupt inside a tick of the hub would pass every crash barrier.
                 return trio.run(
@@ -101,7 +115,7 @@ async def _serve(
 
 
 async def _tell_ready(portal: Portal, ready: Callable[[Info], None]) -> None:
-    if portal.config.server.command:
+    if portal.config.server.command and portal.config.server.autostart:
         await portal.supervisor.connected()
     ready(portal.info())
 
@@ -178,10 +192,35 @@ def noted(directory: str | None, info: Info) -> Iterator[None]:
                 path.unlink()
 
 
-def _write_whole(path: Path, text: bytes) -> None:
+@contextlib.contextmanager
+def pid_noted(path: str | None) -> Iterator[Callable[[], None]]:
+    """Have the pid of this process in a file, for those who look for it there.
+
+    Gives what removes it: best called before the AMP port is closed, since Evennia's launcher takes
+    a closed port and a pid file together for a Portal that hangs. A file with another pid is left
+    alone then. Without a path nothing happens. Raises ServiceError when it cannot be written.
+    """
+
+    def remove() -> None:
+        if path is not None and read_pid(path) == os.getpid():
+            Path(path).unlink(missing_ok=True)
+
+    try:
+        if path is not None:
+            _write_whole(Path(path), str(os.getpid()).encode(), PID_FILE_MODE)
+    except OSError as error:
+        raise ServiceError("pid file", f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield remove
+    finally:
+        with contextlib.suppress(OSError):
+            remove()
+
+
+def _write_whole(path: Path, text: bytes, mode: int = 0o600) -> None:
     """Put a file there at once: whoever reads it never sees half of it."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text)
     new.replace(path)

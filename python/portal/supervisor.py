@@ -2,35 +2,35 @@
 
 Whatever happens is handed to the table as an event, and what the table answers is done at once:
 a process is started or ended, an order is sent, the one deadline there can be is set or ended.
-Everything but the wait for the child is a synchronous function.
 
-The child runs in a process session of its own, so that Ctrl-C at the Portal's terminal does not
-reach it. It is waited for by its pid and no other child of the program is touched. Nothing here
-blocks: the start itself happens in a thread.
+The Server runs in a process session of its own, so that Ctrl-C at the Portal's terminal does not
+reach it (`portal.server_process`). Nothing here blocks: the start itself happens in a thread.
 """
 
 import math
-import os
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 import trio
 
 from portal.amp.commands import Operation
 from portal.config import ServerConfig
+from portal.deadline import Deadline
 from portal.errors import ServerUnavailable
 from portal.holding import Reason
 from portal.lifecycle import Action, Event, Lifecycle, State
 from portal.metrics import Metrics
+from portal.server_process import ServerProcess, find_stranger, start_process
 
 log = structlog.get_logger(__name__)
 
-STANDARD_ERROR = 2  # the Portal's standard output is for what it was asked, never for the game's
 # How long a Server may take to obey SIGTERM when the Portal itself is cut short.
 CUT_SHORT_SECONDS = 1.0
+# Evennia's launcher answers in milliseconds, unless somebody has stopped it.
+LAUNCHER_SECONDS = 10.0
 
 EVENTS: Mapping[str, Event] = {
     Operation.SRELOAD: Event.RELOAD,
@@ -83,7 +83,7 @@ class Supervisor:
         self.on_stop: Callable[[], None] = _nothing
         self.on_absence: Callable[[Reason], None] = _nothing
         self._nursery: trio.Nursery | None = None
-        self._process: trio.Process | None = None
+        self._process: ServerProcess | None = None
         self._busy = False  # from before the process is started until it is reaped
         self._linked = False
         self._linked_pid: int | None = None
@@ -91,7 +91,8 @@ class Supervisor:
         self._left = False  # whether it wrote everything down before its link was lost
         self._synced_out = -math.inf
         self._portal_stops = False
-        self._deadline: trio.CancelScope | None = None
+        self._launcher_starts = False  # whether Evennia's launcher is to say when
+        self._deadline: Deadline | None = None
         self.changed = trio.Event()
 
     def reconfigure(self, config: ServerConfig) -> None:
@@ -123,21 +124,29 @@ class Supervisor:
         later, by SIGKILL.
         """
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
+            self._nursery, self._deadline = nursery, Deadline(nursery)
             task_status.started()
-            if self.config.command:
+            if self.config.command and self.config.autostart:
                 self.start()
             await trio.sleep_forever()
 
     # ---- what is wanted
 
-    def start(self) -> None:
-        """Start the Server, now and with all tries ahead of it, unless one is there."""
+    def start(self, command: tuple[str, ...] = ()) -> None:
+        """Start the Server, now and with all tries ahead of it, unless one is there.
+
+        A `command` is the one from now on.
+        """
+        if command:
+            self.config = msgspec.structs.replace(self.config, command=command)
+        self._launcher_starts = False
         self._handle(Event.START)
 
-    def order(self, operation: str) -> None:
+    def order(self, operation: str, *, by_launcher: bool = False) -> None:
         """Pass on an order of the game or of the launcher, while a Server is linked.
 
+        The launcher of Evennia says itself when the next one is to be started, by `start`, or runs
+        that one itself; without a word of it one is started after LAUNCHER_SECONDS.
         SRELOAD, SRESET and SSHUTD are sent to the Server by `on_order`; PSHUTD also stops the
         Portal, by `on_stop`, and needs no Server. Other operations raise KeyError.
         """
@@ -145,6 +154,7 @@ class Supervisor:
         if self.state is State.STARTING and operation != Operation.PSHUTD:
             # It gives orders before it has answered PSYNC: Evennia's very first start does.
             self._link_up()
+        self._launcher_starts = by_launcher
         if operation == Operation.PSHUTD:
             self.on_stop()  # first: players hear of the Portal's end, not of the Server's
         self._handle(event)
@@ -172,8 +182,7 @@ class Supervisor:
         self._handle(Event.STOP)
         obey, die = self._patience
         if self._deadline is not None:  # of an order that came before
-            soon = trio.current_time() + obey
-            self._deadline.deadline = min(self._deadline.deadline, soon)
+            self._deadline.bring_forward(obey)
         with trio.move_on_after(obey + die + CUT_SHORT_SECONDS):
             while self.state is not State.DOWN:
                 await self.changed.wait()
@@ -216,9 +225,15 @@ class Supervisor:
     # ---- what happened
 
     def server_connected(self, pid: int | None) -> None:
-        """Take note that a Server has answered PSYNC, and of the pid it gave."""
+        """Take note that a Server has answered PSYNC, and of the pid it gave.
+
+        One in the background that was started by a Portal before this one is followed like ours.
+        """
         if not self._linked:
             self.restart_mode = None
+            if not self._busy and (found := find_stranger(self.config, pid)):
+                self._busy = True
+                self._spawn(self._follow, found)
             self._link_up()
         self._linked_pid = pid
 
@@ -248,6 +263,7 @@ class Supervisor:
         self._synced_out = -math.inf  # its predecessor's
         self._ours = self._busy
         self.connections += 1
+        self._launcher_starts = False
         self.metrics.server_connections += 1
         self._handle(Event.CONNECTED)
 
@@ -266,14 +282,17 @@ class Supervisor:
             if before is State.DOWN and self.state is State.STARTING and self.config.command:
                 self.on_absence(Reason.STARTING)
         if action is not Action.IGNORE:
-            self._end_deadline()
+            if self._deadline is not None:
+                self._deadline.end()
             self._do(action)
         changed, self.changed = self.changed, trio.Event()
         changed.set()
 
     def _do(self, action: Action) -> None:
         config = self.config
-        if action is Action.START:
+        if action is Action.START and self._launcher_starts:
+            self._set_deadline(LAUNCHER_SECONDS, self._start_process)
+        elif action is Action.START:
             self._start_process()
         elif action is Action.START_LATER:
             delay = self.lifecycle.delay
@@ -307,91 +326,72 @@ class Supervisor:
             self._spawn(self._run_process)
 
     async def _run_process(self) -> None:
-        """Start the process and reap it; when cancelled, end it first."""
         try:
-            process = await trio.lowlevel.open_process(
-                list(self.config.command),
-                stdin=subprocess.DEVNULL,
-                stdout=STANDARD_ERROR,
-                cwd=self.config.directory,
-                env=dict(self.environment),
-                start_new_session=True,
-            )
+            process = await start_process(self.config, self.environment)
         except OSError as error:
             log.warning("server_not_started", command=self.config.command[0], error=str(error))
+            self._at_exit()
         else:
-            self._process = process
             self.metrics.server_starts += 1
             log.info("server_started", pid=process.pid, start=self.lifecycle.starts)
-            if self.state is State.STOPPING:  # it was told while the thread was at it
-                self._end_process()
-            try:
-                await process.wait()
-            finally:
-                if process.returncode is None:
-                    await self._cut_short(process)
-                self._process = None
-                log.info("server_exited", pid=process.pid, code=process.returncode)
+            await self._follow(process)
+
+    async def _follow(self, process: ServerProcess) -> None:
+        """Wait for the end of a process; when cancelled, end it first."""
+        self._process = process
+        if self.state is State.STOPPING:  # it was told while the thread was at it
+            self._end_process()
+        try:
+            await process.wait()
+        finally:
+            if process.lives:
+                await self._cut_short(process)
+            self._process = None
+            log.info("server_exited", pid=process.pid, code=process.returncode)
+        self._at_exit()
+
+    def _at_exit(self) -> None:
         self._busy = False
         if not self._linked:
             self._gone()
 
-    async def _cut_short(self, process: trio.Process) -> None:
+    async def _cut_short(self, process: ServerProcess) -> None:
         with trio.CancelScope(shield=True):
-            _signal_group(process, signal.SIGTERM)
+            process.signal(signal.SIGTERM)
             with trio.move_on_after(CUT_SHORT_SECONDS):
                 await process.wait()
-            _signal_group(process, signal.SIGKILL)
+            process.signal(signal.SIGKILL)
             await process.wait()
 
     def _end_process(self) -> None:
         if self._process is not None:
             log.warning("server_terminated", pid=self._process.pid)
-            _signal_group(self._process, signal.SIGTERM)
+            self._process.signal(signal.SIGTERM)
             self._set_deadline(self._patience[1], self._kill_process)
-        elif self._linked:
-            self._close_link()
-        elif not self._busy:
+        elif not self._busy and not self._linked:
             self._gone()
+        else:
+            self._close_link()
 
     def _kill_process(self) -> None:
         if self._process is not None:
             log.warning("server_killed", pid=self._process.pid)
-            _signal_group(self._process, signal.SIGKILL)
-        elif self._linked:
+            self._process.signal(signal.SIGKILL)
+        else:
             self._close_link()
 
     def _close_link(self) -> None:
         """Let a Server go that does not leave and that is not ours to signal."""
-        log.warning("server_does_not_leave", pid=self.server_pid)
-        self.on_close()
-
-    # ---- the one deadline
+        if self._linked:
+            log.warning("server_does_not_leave", pid=self.server_pid)
+            self.on_close()
 
     def _set_deadline(self, seconds: float, expired: Callable[[], None]) -> None:
-        self._end_deadline()
-        self._deadline = scope = trio.CancelScope(deadline=trio.current_time() + seconds)
-        self._spawn(self._wait, scope, expired)
-
-    def _end_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    async def _wait(self, scope: trio.CancelScope, expired: Callable[[], None]) -> None:
-        with scope:
-            await trio.sleep_forever()
-        if self._deadline is scope:
-            self._deadline = None
-            expired()
+        if self._deadline is None:
+            raise ServerUnavailable("the supervisor does not run")
+        self._deadline.set(seconds, expired)
 
     def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
         if self._nursery is None:
             raise ServerUnavailable("the supervisor does not run")
         self._nursery.start_soon(task, *args)
-
-
-def _signal_group(process: trio.Process, number: signal.Signals) -> None:
-    """Signal the process with all of its own, while it is not reaped and its pid is its."""
-    if process.returncode is None:
-        os.killpg(process.pid, number)

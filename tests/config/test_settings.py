@@ -11,11 +11,11 @@ TABLES = ["telnet", "websocket", "http", "server", "amp", "limits", "log", "hub"
 def test_every_field_is_a_setting():
     assert list(list_tables()) == TABLES
     settings = list_settings()
-    assert list(settings)[:3] == ["name", "directory", "telnet.hosts"]
+    assert list(settings)[:3] == ["name", "directory", "pid_file"]
     for table, section in list_tables().items():
         named = [key for key in settings if key.startswith(f"{table}.")]
         assert named == [f"{table}.{name}" for name in section.__struct_fields__]
-    assert len(settings) == 2 + sum(len(each.__struct_fields__) for each in list_tables().values())
+    assert len(settings) == 3 + sum(len(each.__struct_fields__) for each in list_tables().values())
 
 
 def test_a_setting_knows_its_default_and_is_found():

@@ -49,6 +49,7 @@ FLAGS: Mapping[str, str] = {
     "http.hosts": "--host",
     "http.port": "--http-port",
     "server.command": "--server",
+    "server.autostart": "--start",
     "amp.host": "--amp-host",
     "amp.port": "--amp-port",
     "amp.socket": "--amp-socket",
@@ -134,6 +135,19 @@ def _add_game(parser: ArgumentParser) -> None:
         dest="server.command",
         help="start no game; one dials in by itself",
     )
+    game.add_argument(
+        "--evennia",
+        metavar="DIR",
+        help="directory of an Evennia game, whose settings are gone by; `evennia start` starts it",
+    )
+    parser.add_argument(
+        "--start",
+        action="store_const",
+        const=True,
+        dest="server.autostart",
+        help="start the Evennia game at once",
+    )
+    parser.add_argument("--settings-fd", type=int, help=SUPPRESS)
     _add_setting(parser, "amp.host", "ADDRESS", f"for the game ({AMP.host})")
     _add_setting(parser, "amp.socket", "PATH", "a UNIX socket in place of the AMP address and port")
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from portal.cli.configuring import read_layers
 from portal.cli.parser import DEMO_DIRECTORY, Options
 from portal.cli.showing import describe_start, say
 from portal.config import Config, Layer, load
+
+if TYPE_CHECKING:
+    from portal.evennia.game import Game
 
 DEMO = Layer("demo", {"name": "Portal demo", "directory": DEMO_DIRECTORY})
 
@@ -29,12 +32,27 @@ def demo(options: Options) -> int:
 
 def run(options: Options) -> int:
     """Be the Portal of somebody's game; returns the exit code."""
+    if "evennia" in options:
+        return _run_evennia(options)
     configure = partial(_configure, options)
     config = configure()
     if not any("server.command" in layer.settings for layer in read_layers(options)):
         reason = "give --server 'COMMAND' or --no-server, or server.command in the file"
         raise WrongCommandLine(reason)
     return _serve(options, config, configure)
+
+
+def _run_evennia(options: Options) -> int:
+    """Be the Portal of an Evennia game; the launcher's hook gives its settings by a descriptor."""
+    from portal.evennia.game import collect_from, read_collected  # noqa: PLC0415
+    from portal.evennia.settings import make_game, read_layer  # noqa: PLC0415
+
+    descriptor = options.get("settings_fd")
+    collected = (
+        collect_from(options["evennia"]) if descriptor is None else read_collected(descriptor)
+    )
+    config = _settle(load(*read_layers(options, read_layer(collected))))
+    return _serve(options, config, None, make_game(collected, config))
 
 
 def _configure_demo(options: Options) -> Config:
@@ -58,10 +76,16 @@ def _settle(config: Config, directory: str | None = None) -> Config:
     return msgspec.structs.replace(config, directory=absolute)
 
 
-def _serve(options: Options, config: Config, reread: Callable[[], Config]) -> int:
+def _serve(
+    options: Options,
+    config: Config,
+    reread: Callable[[], Config] | None,
+    evennia: "Game | None" = None,
+) -> int:
     from portal.process import run_process  # noqa: PLC0415 - brings everything
 
-    return run_process(config, _print_json if "json" in options else _print_welcome, reread)
+    ready = _print_json if "json" in options else _print_welcome
+    return run_process(config, ready, reread, evennia=evennia)
 
 
 def _print_json(info: dict[str, Any]) -> None:

@@ -31,9 +31,9 @@ LIVE = _name(
         "http": """head_bytes head_seconds half_open half_open_per_address keep_alive_seconds
             send_seconds connections connections_per_address body_bytes body_seconds trusted_proxies
             forwarded_header metrics_networks upstream_seconds upload_bytes""",
-        "server": """command directory restart_seconds restart_factor restart_max_seconds
-            failed_starts connect_seconds stop_seconds portal_stop_seconds portal_kill_seconds
-            stranger_stop_seconds resend_uncertain""",
+        "server": """command directory autostart pid_file output restart_seconds restart_factor
+            restart_max_seconds failed_starts connect_seconds stop_seconds portal_stop_seconds
+            portal_kill_seconds stranger_stop_seconds resend_uncertain""",
         "amp": "trusted_networks",
         "limits": """connections connections_per_address connections_per_second connection_burst
             commands_per_second command_burst oob_per_second oob_burst pause_seconds line_bytes
@@ -49,7 +49,7 @@ LIVE = _name(
 
 NEEDS_RESTART = _name(
     {
-        "": "directory",
+        "": "directory pid_file",
         # A listening socket is opened once, so that no connection is ever refused.
         "telnet": "hosts port more_ports",
         "websocket": "enabled hosts port",

@@ -109,6 +109,14 @@ class ServerConfig(Section, frozen=True, kw_only=True):
     # Program and arguments, as ["python", "game.py"]; empty: none is started, one dials in.
     command: tuple[str, ...] = ()
     directory: str | None = None  # in which it is started; "" is the Portal's own
+    # Whether it is started with the Portal. false: with the first order to, by `portal reload` or
+    # by the launcher of Evennia.
+    autostart: bool = True
+    # For a game that goes into the background by itself: the file that it writes its pid into. It
+    # is followed there, and a file that a dead game left behind is removed before a start.
+    pid_file: str | None = None
+    # File to which its output is added; "" is the Portal's standard error.
+    output: str | None = None
     restart_seconds: AmountOrNone = 1.0  # before the first restart after a crash
     restart_factor: Factor = 2.0  # so many times longer before each further one
     restart_max_seconds: Amount = 30.0  # and never longer than this
@@ -211,6 +219,8 @@ class Config(Section, frozen=True, kw_only=True):
     # Where the Portal notes its addresses for the command line (`portal status --data DIRECTORY`);
     # it is made where there is none. "": it notes nothing.
     directory: str | None = None
+    # File for the pid of the Portal itself, for those who look for it there. "": none is written.
+    pid_file: str | None = None
     telnet: TelnetConfig = TelnetConfig()
     websocket: WebSocketConfig = WebSocketConfig()
     http: HttpConfig = HttpConfig()
