@@ -331,10 +331,14 @@ class Browser:
         return taken + end
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
     async def more(self):
         piece = await self.stream.receive_some(65536)
@@ -535,10 +539,14 @@ class Visitor:
         return body
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
 
 class ProxySite(Site):
