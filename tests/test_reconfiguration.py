@@ -88,7 +88,8 @@ def mark(run):
         table: section(**{name: values[f"{table}.{name}"] for name in section.__struct_fields__})
         for table, section in list_tables().items()
     }
-    return Config(name=values["name"], directory=values["directory"], **tables), values
+    top = {key: value for key, value in values.items() if "." not in key}
+    return Config(**top, **tables), values
 
 
 def find_fields(thing):

@@ -73,7 +73,7 @@ def _find_shared_ports(config: Config) -> Iterator[Complaint]:
     ports: list[tuple[str, str, int, Sequence[str]]] = [
         (f"{name}.port", f"{name}.hosts", section.port, section.hosts)
         for name, section, enabled in (
-            ("telnet", config.telnet, True),
+            ("telnet", config.telnet, config.telnet.enabled),
             ("websocket", config.websocket, config.websocket.enabled),
             ("http", config.http, config.http.enabled),
         )
