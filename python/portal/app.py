@@ -46,6 +46,7 @@ from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
 from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
 from portal.protocols.opening import OpeningProtocol
+from portal.protocols.rendering import Rendering
 from portal.protocols.telnet import TelnetProtocol
 from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
@@ -126,11 +127,7 @@ class Portal:
         self.supervisor.on_close = self.amp_server.server.close
         self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
-        parts = (config, self.metrics, self.hub, self.sessionhandler)
-        self.telnet = TelnetProtocol(*parts)
-        proxies = Proxies(config.http)
-        self.admission = Admission(config.limits, proxies.trust)
-        self.websocket = WebSocketProtocol(*parts, proxies=proxies, admission=self.admission)
+        self.telnet, self.websocket = self._make_protocols()
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.pages: Pages | None = None
         self.http = self._make_http()
@@ -139,6 +136,18 @@ class Portal:
         self.amp_listener: Listener | None = None
         self.on_stopped: Callable[[], None] = lambda: None
         self._stopping, self._stopped = trio.Event(), trio.Event()
+
+    def _make_protocols(self) -> tuple[TelnetProtocol, WebSocketProtocol]:
+        """Make the ways in for players."""
+        config = self.config
+        parts = (config, self.metrics, self.hub, self.sessionhandler)
+        rendering = Rendering(config.markup)
+        proxies = Proxies(config.http)
+        self.admission = Admission(config.limits, proxies.trust)
+        websocket = WebSocketProtocol(
+            *parts, proxies=proxies, admission=self.admission, rendering=rendering
+        )
+        return TelnetProtocol(*parts, rendering=rendering), websocket
 
     def _make_http(self) -> "HttpProtocol | None":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""
