@@ -101,7 +101,7 @@ class Markup:
     def to_speech(self, text: str) -> str:
         """Make plain text for a screen reader: without what it would read out in vain."""
         plain = self.to_plain(text)
-        return plain if self._speech is None else self._speech.strip(_make_valid(plain))
+        return plain if self._speech is None else self._speech.spare(_make_valid(plain))
 
     def to_frame(self, text: str) -> bytes:
         """Make the websocket frame of `["text", [html], {}]` of a text, in one native call."""

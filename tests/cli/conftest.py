@@ -90,9 +90,10 @@ def served(monkeypatch):
     """
 
     class Served(list):
-        def __call__(self, config, ready, reread):
+        def __call__(self, config, ready, reread, *, evennia=None):
             self.append(config)
             self.reread = reread
+            self.evennia = evennia
             if isinstance(self.result, Exception):
                 raise self.result
             ready(self.info)

@@ -40,8 +40,18 @@ def test_looks(flags, options, look):
     assert read_look(flags, options) == look
 
 
-FLAGS = "TTYPE XTERM256 TRUECOLOR ANSI RAW NOCOLOR MXP SCREENREADER NOGOAHEAD".split()
-OPTIONS = "xterm256 truecolor ansi raw nocolor mxp screenreader".split()
+FLAGS = [
+    "TTYPE",
+    "XTERM256",
+    "TRUECOLOR",
+    "ANSI",
+    "RAW",
+    "NOCOLOR",
+    "MXP",
+    "SCREENREADER",
+    "NOGOAHEAD",
+]
+OPTIONS = ["xterm256", "truecolor", "ansi", "raw", "nocolor", "mxp", "screenreader"]
 
 
 def switches(names):

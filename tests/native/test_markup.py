@@ -10,7 +10,7 @@ RENDERERS = [
     lambda text: CODES.to_html(text, True),
     CODES.to_plain,
     text_to_html,
-    SpeechFilter("--+").strip,
+    SpeechFilter("--+").spare,
 ]
 
 
@@ -28,7 +28,8 @@ def test_rendering(render, expected):
 
 
 def test_a_screen_reader_is_spared():
-    assert SpeechFilter("--+|^=$").strip("a---b\n=\n-") == "ab\n\n-"
+    spared = SpeechFilter("--+|^=$")
+    assert spared.spare("a---b\n=\n-") == "ab\n\n-"
     with pytest.raises(ValueError, match="unclosed group"):
         SpeechFilter("(")
 

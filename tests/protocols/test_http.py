@@ -14,6 +14,7 @@ import structlog.testing
 import trio
 import trio.testing
 from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
@@ -339,7 +340,14 @@ def test_the_parts_that_are_used_are_what_they_were():
     assert inspect.iscoroutinefunction(TCPServer.run)
     assert list(inspect.signature(TCPServer.protocol_send).parameters) == ["self", "event"]
     assert list(inspect.signature(WorkerContext).parameters) == ["max_requests"]
-    assert list(inspect.signature(ASGIWrapper).parameters) == ["app"]
+    # `Requests` is called as this is.
+    assert list(inspect.signature(ASGIWrapper.__call__).parameters)[1:4] == [
+        "scope",
+        "receive",
+        "send",
+    ]
+    assert "trio.open_memory_channel" in inspect.getsource(TaskGroup.spawn_app)
+    assert "config.max_app_queue_size" in inspect.getsource(TaskGroup.spawn_app)
     assert hypercorn.events.Updated(idle=True).idle is True
     defaults = hypercorn.config.Config()
     for name in vars(module.Settings(HttpConfig())):

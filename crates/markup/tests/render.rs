@@ -168,7 +168,7 @@ const TEXTS: &[(&str, &str, &str, &str)] = &[
     (
         "\x1b[38;2;1;31;4mx\x1b[0;4;38:5:1;999mx\x1b[24;38mx\x1b[48;7mx\x1b[38;5mx\x1b[0m",
         "\x1b[38;2;1;31;4mx\x1b[0;4;38:5:1;999mx\x1b[24;38mx\x1b[48;7mx\x1b[38;5mx\x1b[0m",
-        r##"<span class="" style="color: #011f04;">x</span><span class="underline">x</span>xxx"##,
+        r#"<span class="" style="color: #011f04;">x</span><span class="underline">x</span>xxx"#,
         "xxxxx",
     ),
     (
@@ -223,52 +223,54 @@ fn every_colour_has_its_number() {
     }
 }
 
+/// code, and what is sent for sixteen colours, for the palette, and for all
+const COLOURS: &[(&str, &str, &str, &str)] = &[
+    (
+        "|500",
+        "\x1b[1m\x1b[31m",
+        "\x1b[38;5;196m",
+        "\x1b[38;5;196m",
+    ),
+    ("|100", "\x1b[22m\x1b[31m", "\x1b[38;5;52m", "\x1b[38;5;52m"),
+    ("|[123", "\x1b[44m", "\x1b[48;5;67m", "\x1b[48;5;67m"),
+    ("|=a", "\x1b[22m\x1b[30m", "\x1b[38;5;16m", "\x1b[38;5;16m"),
+    (
+        "|=b",
+        "\x1b[22m\x1b[30m",
+        "\x1b[38;5;232m",
+        "\x1b[38;5;232m",
+    ),
+    ("|=y", "\x1b[1m\x1b[37m", "\x1b[38;5;255m", "\x1b[38;5;255m"),
+    (
+        "|#ff0000",
+        "\x1b[1m\x1b[31m",
+        "\x1b[38;5;196m",
+        "\x1b[38;2;255;0;0m",
+    ),
+    (
+        "|[#414141",
+        "\x1b[40m",
+        "\x1b[48;5;16m",
+        "\x1b[48;2;65;65;65m",
+    ),
+    (
+        "|#696969",
+        "\x1b[1m\x1b[30m",
+        "\x1b[38;5;102m",
+        "\x1b[38;2;105;105;105m",
+    ),
+    (
+        "|r",
+        "\x1b[1m\x1b[31m",
+        "\x1b[1m\x1b[31m",
+        "\x1b[1m\x1b[31m",
+    ),
+];
+
 #[test]
 fn a_terminal_is_sent_what_it_can_show() {
     let markup = Markup::default();
-    let table = [
-        (
-            "|500",
-            "\x1b[1m\x1b[31m",
-            "\x1b[38;5;196m",
-            "\x1b[38;5;196m",
-        ),
-        ("|100", "\x1b[22m\x1b[31m", "\x1b[38;5;52m", "\x1b[38;5;52m"),
-        ("|[123", "\x1b[44m", "\x1b[48;5;67m", "\x1b[48;5;67m"),
-        ("|=a", "\x1b[22m\x1b[30m", "\x1b[38;5;16m", "\x1b[38;5;16m"),
-        (
-            "|=b",
-            "\x1b[22m\x1b[30m",
-            "\x1b[38;5;232m",
-            "\x1b[38;5;232m",
-        ),
-        ("|=y", "\x1b[1m\x1b[37m", "\x1b[38;5;255m", "\x1b[38;5;255m"),
-        (
-            "|#ff0000",
-            "\x1b[1m\x1b[31m",
-            "\x1b[38;5;196m",
-            "\x1b[38;2;255;0;0m",
-        ),
-        (
-            "|[#414141",
-            "\x1b[40m",
-            "\x1b[48;5;16m",
-            "\x1b[48;2;65;65;65m",
-        ),
-        (
-            "|#696969",
-            "\x1b[1m\x1b[30m",
-            "\x1b[38;5;102m",
-            "\x1b[38;2;105;105;105m",
-        ),
-        (
-            "|r",
-            "\x1b[1m\x1b[31m",
-            "\x1b[1m\x1b[31m",
-            "\x1b[1m\x1b[31m",
-        ),
-    ];
-    for (code, sixteen, palette, all) in table {
+    for (code, sixteen, palette, all) in COLOURS {
         for (abilities, expected) in [(SIXTEEN, sixteen), (PALETTE, palette), (ALL, all)] {
             let shown = markup.to_terminal(code, abilities);
             assert_eq!(

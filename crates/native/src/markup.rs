@@ -116,7 +116,7 @@ impl SpeechFilter {
     }
 
     /// Leave out all that matches; returns the same object when nothing does.
-    fn strip<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    fn spare<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
         apply(text, |text| self.speech.strip(text))
     }
 }

@@ -30,9 +30,9 @@ class PlayerProtocol:
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         protocol_key: str,
-        rendering: Rendering | None = None,
     ) -> None:
         self.config = config
         self.rendering = rendering or Rendering(config.markup)

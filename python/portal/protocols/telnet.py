@@ -56,13 +56,11 @@ class TelnetProtocol(PlayerProtocol):
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         protocol_key: str = "telnet",
-        rendering: Rendering | None = None,
     ) -> None:
-        super().__init__(
-            config, metrics, hub, sessionhandler, protocol_key=protocol_key, rendering=rendering
-        )
+        super().__init__(config, metrics, hub, sessionhandler, rendering, protocol_key=protocol_key)
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
         self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)

@@ -38,15 +38,13 @@ class WebSocketProtocol(PlayerProtocol):
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         proxies: Proxies,
         admission: Admission,
         protocol_key: str = "websocket",
-        rendering: Rendering | None = None,
     ) -> None:
-        super().__init__(
-            config, metrics, hub, sessionhandler, protocol_key=protocol_key, rendering=rendering
-        )
+        super().__init__(config, metrics, hub, sessionhandler, rendering, protocol_key=protocol_key)
         self.proxies = proxies
         self.admission = admission
         # A text of so few characters is short enough, whatever is in it.
