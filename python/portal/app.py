@@ -122,6 +122,8 @@ class Portal:
             addresses=self.addresses,
         )
         self.amp_server.launcher.game = evennia
+        if evennia is not None:
+            self.sessionhandler.connect_bot = evennia.connect_bot
         self._connect_supervisor()
         parts = (config, self.metrics, self.hub, self.sessionhandler)
         self.telnet = TelnetProtocol(*parts)

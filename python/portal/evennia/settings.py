@@ -14,7 +14,9 @@ from typing import Any
 
 from portal.config import KIB, MIB, Layer, LimitsConfig
 from portal.evennia.given import Given
+from portal.evennia.kept import read_kept
 
+# Where LOCKDOWN_MODE has everybody listen.
 LOCKED = ["127.0.0.1"]
 
 # MAX_CONNECTION_RATE is of sessions, of all players together, and 2 a second by default; who comes
@@ -82,6 +84,8 @@ class _Reading:
         self._read_logs()
         self._place()
         given = self.given
+        read_kept(given, {})
+        given.texts("PORTAL_SERVICES_PLUGIN_MODULES", one=True)
         return Layer(given.path, self.settings, self.names, tuple(given.problems))
 
     def put(self, key: str, name: str, value: Any) -> None:
