@@ -33,8 +33,9 @@ class LogFile:
 
     Every line is one write to the descriptor, whole even where several processes append. It does
     not wait for a reader either: while a pipe or a terminal takes no more, lines are lost, and
-    `lost` counts them. With neither path nor stream it is standard error. `rotation` says when a
-    file is done; it is renamed then, and a new one begun.
+    `lost` counts them. With neither path nor stream it is standard error; `key` is the setting
+    that the path comes from. `rotation` says when a file is done: it is renamed then, and a new
+    one begun.
     Raises ConfigError when the file cannot be opened at the start; later there is only loss.
     """
 
@@ -43,6 +44,7 @@ class LogFile:
         path: str | None = None,
         stream: TextIO | None = None,
         *,
+        key: str = "log.path",
         rotation: Rotation = NEVER,
         today: Callable[[], date] = date.today,
     ) -> None:
@@ -57,7 +59,7 @@ class LogFile:
         except OSError as error:
             if path is not None:
                 reason = f"cannot write {path}: {error.strerror}"
-                raise ConfigError("configuration", "log.path", reason) from error
+                raise ConfigError("configuration", key, reason) from error
             self._descriptor = -1  # a stream that is no file of the system: StringIO
         else:
             self._poll.register(self._descriptor, select.POLLOUT)

@@ -59,6 +59,7 @@ def run_process(
         raise_descriptor_limit()
         become_subreaper()
         portal = Portal(config, evennia=evennia)
+        reconfiguration.begin(portal)
         for note in () if evennia is None else evennia.notes:
             getattr(log, note.level)(note.event, **note.values)
         portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)

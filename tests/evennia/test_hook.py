@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from twisted.logger import capturedLogs
 
-import portal.evennia
 from portal.evennia import PortalService, hook
 
 
@@ -118,14 +117,3 @@ def test_it_brings_the_standard_library_and_twisted_only():
     output = subprocess.check_output(command, text=True).splitlines()
     ours = ["portal", "portal.evennia", "portal.evennia.collecting", "portal.evennia.hook"]
     assert output == [str(ours), "[]"]
-
-
-def test_the_package_itself_brings_nothing():
-    probe = "import sys, portal.evennia; print('twisted' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", probe], text=True) == "False\n"
-
-
-def test_the_package_has_nothing_else():
-
-    with pytest.raises(AttributeError, match="no attribute 'other'"):
-        portal.evennia.other  # noqa: B018

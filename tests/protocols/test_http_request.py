@@ -21,17 +21,6 @@ def post_chunks(path, *chunks):
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
-async def read_chunks(browser):
-    """The body of a chunked answer."""
-    await browser.until(b"\r\n\r\n")
-    body = b""
-    while size := int(await browser.until(b"\r\n"), 16):
-        body += await browser.exactly(size)
-        assert await browser.exactly(2) == b"\r\n"
-    assert await browser.exactly(2) == b"\r\n"
-    return body
-
-
 # ---- what the application gets
 
 
@@ -62,12 +51,10 @@ async def test_a_body_comes_back_as_it_goes(site):
     body = b"0123456789" * 6000
     head, _, _ = (data := post("/back", body)).partition(body)
     await browser.send(head)
-    begin = await browser.until(b"\r\n\r\n")
-    assert begin.startswith(b"HTTP/1.1 200 ")
-    browser.data = begin
+    assert (await browser.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(browser.send, data[len(head) :])
-        assert await read_chunks(browser) == body
+        assert await browser.chunks() == body
     assert (await browser.get())[0] == 200
 
 

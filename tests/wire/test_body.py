@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal.errors import RemoteProtocolError
-from portal.wire.body import FIELDS, MAX_LINE_BYTES, WRONG, Body
+from portal.wire.body import FIELDS, MAX_LINE_BYTES, MAX_LINES, WRONG, Body
 from portal.wire.http import read_head
 
 PLAIN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
@@ -89,6 +89,20 @@ def test_what_is_refused(data, text):
         with pytest.raises(RemoteProtocolError) as caught:
             measure(body, pieces)
         assert (caught.value.name, caught.value.text) == ("400", text)
+
+
+def test_not_too_many_chunks_are_looked_at_in_one_go():
+    data = b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n" + NEXT
+    body = Body(read_head(CHUNKED))
+    at = rounds = 0
+    while not body.ended:
+        size = body.measure(data[at:])
+        assert 0 < size <= 6 * MAX_LINES
+        at += size
+        rounds += 1
+    assert data[at:] == NEXT
+    assert body.size == 1000
+    assert rounds == 5  # of 2002 lines
 
 
 PIECES = st.sampled_from(

@@ -9,10 +9,12 @@ A websocket may come on a connection that was kept alive after a page: hypercorn
 the connection goes back to `portal.protocols.opening`.
 """
 
+import copy
 import math
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import hypercorn.config
@@ -29,6 +31,7 @@ from portal.metrics import Metrics
 from portal.protocols.http_request import Application, Requests
 from portal.protocols.http_stream import HttpStream
 from portal.protocols.opening import OpeningProtocol
+from portal.wire.access_log import AccessLog, make_access_line
 from portal.wire.http import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
@@ -133,7 +136,8 @@ class HttpProtocol:
 
     def _make_server(self, stream: HttpStream) -> "Server":
         requests = Requests(self._application, stream)
-        return Server(cast("Any", requests), self._settings, self._context, {}, cast("Any", stream))
+        settings = self._settings.apply_to(stream)
+        return Server(cast("Any", requests), settings, self._context, {}, cast("Any", stream))
 
     def _hand_back(self, stream: HttpStream, upgrade: bytes) -> None:
         """Give a connection to the websockets, with all that was read of it."""
@@ -163,7 +167,13 @@ class Server(TCPServer):
 
 
 class Settings(hypercorn.config.Config):
-    """Hypercorn's settings, and the headers of every answer, its own ones too."""
+    """Hypercorn's settings, and the headers of every answer, its own ones too.
+
+    They are those of one connection (`apply_to`): an answer that the application only passes on
+    has its headers already.
+    """
+
+    stream: HttpStream | None = None
 
     def __init__(self, config: HttpConfig) -> None:
         super().__init__()
@@ -175,8 +185,16 @@ class Settings(hypercorn.config.Config):
         self.errorlog = None
         self.logger_class = Logger  # type: ignore[assignment]
 
+    def apply_to(self, stream: HttpStream) -> "Settings":
+        """Return the settings for a connection."""
+        settings = copy.copy(self)
+        settings.stream = stream
+        return settings
+
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
         """Return the date, and what keeps strangers out of the pages."""
+        if self.stream is not None and self.stream.bare:
+            return []
         return [*super().response_headers(protocol), *_SECURITY]
 
 
@@ -210,10 +228,11 @@ def measure_requests(
     application: Application,
     metrics: Metrics,
     find_address: Callable[[MutableMapping[str, Any]], str],
+    access_log: AccessLog,
 ) -> Application:
     """Wrap an application: each request is counted and logged with the player's real address.
 
-    `find_address(scope)` gives that address.
+    `find_address(scope)` gives that address. The access log has the same in another form.
     """
 
     async def measured(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -222,11 +241,13 @@ def measure_requests(
         scope["portal.peer"] = scope["client"][0] if scope["client"] else ""
         scope["client"] = (address, 0)
         status = 0  # where the client left before it had any
+        size = 0
 
         async def note(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
+            size += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -241,5 +262,13 @@ def measure_requests(
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
             )
+            if access_log.write is not None:
+                path, version = scope["raw_path"][:PATH_LENGTH], scope["http_version"]
+                request = b"%b %b HTTP/%b" % (scope["method"].encode(), path, version.encode())
+                now = datetime.now(tz=UTC).astimezone()
+                line = make_access_line(
+                    address, request, scope["headers"], status=status, size=size, when=now
+                )
+                access_log.write(line)
 
     return measured

@@ -25,9 +25,7 @@ log = structlog.get_logger(__name__)
 TOO_LARGE = "A request's body may have {} bytes."
 TOO_SHORT = "The body was shorter than its Content-Length."
 
-# What is handed on of a body in one go, of a chunked one less: chunks of a byte each shall not
-# hold others up.
-PIECE_BYTES, CHUNKS_BYTES = 64 * KIB, 2 * KIB
+PIECE_BYTES = 64 * KIB  # of a body, handed on in one go
 # So much of a body has to come in `http.body_seconds`; a longer one has that time again.
 BODY_STEP_BYTES = 64 * KIB
 # Answers of which another may follow; until then nothing is said that could not be taken back.
@@ -54,6 +52,9 @@ class HttpStream(ConnectionStream):
     `upgrade` is then the head of that request, None else. `turn` is shared by all connections:
     whoever has a request waits in its line. `target` is what the request asks for, byte for byte.
 
+    Whoever answers a request may set `bare`, for this one: then the answer gets none of the headers
+    that all others have.
+
     Of a body hypercorn is given as much as somebody wants (`want_body`), one piece each time, and
     its own queue is never full: it would wait for ever for an application that has ended.
     """
@@ -77,13 +78,22 @@ class HttpStream(ConnectionStream):
         self._turn = turn
         self._refuse = refuse
         self.target = b""
+        self.bare = False
         self._idle = True  # no request is being answered
         self._left = 0  # bytes in the buffer that hypercorn may have
         self._body = Body(NOTHING)
+        self._limit = 0  # of the body
+        self._ends_with_input = False
         self._wanted = False  # somebody waits for a piece of the body
         self._waited = 0.0  # seconds for the client, since the last `body_bytes` of the body
         self._measured = 0  # bytes of the body until then
         self._answered = False  # the answer has begun
+
+    def receive_eof(self) -> None:
+        """Hear that the client sends no more, which some answers do not outlive."""
+        super().receive_eof()
+        if self._ends_with_input and not self._idle:
+            self.scope.cancel()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End what still answers: nobody is there to hear it."""
@@ -102,6 +112,19 @@ class HttpStream(ConnectionStream):
         """Go on to the next request."""
         self._idle = True
         self._wake_reader()
+
+    def end_with_input(self) -> None:
+        """Give the answer up, and the connection, when the client ends its input, or if it has.
+
+        Browsers do that which have left, and what works for them need not go on.
+        """
+        self._ends_with_input = True
+        if self.eof:
+            self.scope.cancel()
+
+    def limit_body(self, limit: int) -> None:
+        """Take no longer body than this with the request that is being answered."""
+        self._limit = limit
 
     def want_body(self) -> None:
         """Let the next piece of the request's body come."""
@@ -151,8 +174,10 @@ class HttpStream(ConnectionStream):
             del self._buffer[:size]
             self.upgrade = head
             await self._stop()
-        if request.body_bytes > self._config.body_bytes:
-            await self._stop(413, TOO_LARGE.format(self._config.body_bytes))
+        config = self._config
+        self._limit = config.body_bytes if config.upstream is None else config.upload_bytes
+        if request.body_bytes > self._limit:
+            await self._stop(413, TOO_LARGE.format(self._limit))
         await self._wait_for_turn()
         self._hand_over(request, size)
 
@@ -181,21 +206,22 @@ class HttpStream(ConnectionStream):
         self._body = Body(request)
         self._waited = 0.0
         self._measured = 0
-        self._answered = self._idle = False
+        self._answered = self._idle = self._wanted = False
+        self.bare = self._ends_with_input = False
 
     async def _read_body(self) -> None:
         while not self._wanted:
             await self._wait_for_change()
         self._wanted = False
-        await self._wait_for_body()
-        body, limit = self._body, self._config.body_bytes
+        body = self._body
+        if body.announced <= self._limit:
+            await self._wait_for_body()
         try:
-            most = CHUNKS_BYTES if body.chunked else PIECE_BYTES
-            self._left = body.measure(bytes(self._buffer[:most]))
+            self._left = body.measure(bytes(self._buffer[:PIECE_BYTES]))
         except RemoteProtocolError as error:
             await self._stop_in_body(int(error.name), error.text)
-        if body.size > limit:
-            await self._stop_in_body(413, TOO_LARGE.format(limit))
+        if max(body.size, body.announced) > self._limit:
+            await self._stop_in_body(413, TOO_LARGE.format(self._limit))
         if body.size - self._measured >= BODY_STEP_BYTES:
             self._measured = body.size
             self._waited = 0.0

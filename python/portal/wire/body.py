@@ -16,6 +16,7 @@ _EMPTY_LINE = b"\r\n"
 # The lines around chunks.
 _SIZE, _END_OF_CHUNK, _END_OF_BODY = "size", "end of chunk", "end of body"
 
+MAX_LINES = 500  # in one go, which takes 0.4 ms: chunks of a byte each shall hold nobody up
 MAX_LINE_BYTES = 128  # of a chunk's size, its extensions and the end of the line
 
 WRONG = "The body is not properly chunked."
@@ -26,15 +27,16 @@ class Body:
     """The body of one request, as its head announces it.
 
     `chunked` tells how it comes, `ended` whether all of it was measured, `size` how many bytes it
-    has had until now, without what is around its chunks.
+    has had until now, without what is around its chunks, and `announced` how many its head says.
     """
 
-    __slots__ = ("_due", "_left", "_line", "chunked", "ended", "size")
+    __slots__ = ("_due", "_left", "_line", "announced", "chunked", "ended", "size")
 
     def __init__(self, head: Head) -> None:
         self.ended = not head.body_bytes and not head.chunked
         self.size = 0
         self.chunked = head.chunked
+        self.announced = head.body_bytes
         self._left = head.body_bytes  # of the body, or of the chunk that was begun
         self._line = b""  # what has come of the line that is due
         self._due = _SIZE  # what kind of line that is
@@ -42,13 +44,19 @@ class Body:
     def measure(self, data: bytes) -> int:
         """Return how many of the next bytes belong to it: all, unless it ends within them.
 
-        Raises RemoteProtocolError for chunks that are none; its `name` is the status of the answer.
+        Of bytes that are nearly all chunks it may be fewer at a time, and then it is to be asked
+        again for the others.
+        Raises RemoteProtocolError for chunks that are none; its `name` is the answer's status.
         """
         if not self.chunked:
             return self._measure_data(data, 0)
-        at = 0
-        while at < len(data) and not self.ended:
-            at = self._measure_data(data, at) if self._left else self._measure_line(data, at)
+        at = lines = 0
+        while at < len(data) and not self.ended and lines < MAX_LINES:
+            if self._left:
+                at = self._measure_data(data, at)
+            else:
+                at = self._measure_line(data, at)
+                lines += 1
         return at
 
     def _measure_data(self, data: bytes, at: int) -> int:
