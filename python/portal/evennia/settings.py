@@ -16,6 +16,7 @@ from portal.config import KIB, MIB, Layer, LimitsConfig
 from portal.evennia.given import Given
 from portal.evennia.kept import read_kept
 
+UPSTREAM_HOST = "127.0.0.1"  # where the Server's web server listens
 # Where LOCKDOWN_MODE has everybody listen.
 LOCKED = ["127.0.0.1"]
 
@@ -105,6 +106,7 @@ class _Reading:
         if enabled:
             self.put("telnet.hosts", "TELNET_INTERFACES", self._hosts(hosts))
             self.put("telnet.port", "TELNET_PORTS", ports[0])
+            self.put("telnet.more_ports", "TELNET_PORTS", ports[1:])
         encodings = given.texts("ENCODINGS")
         if encodings:
             self.put("telnet.encoding", "ENCODINGS", encodings[0])
@@ -119,6 +121,10 @@ class _Reading:
         if enabled:
             self.put("http.hosts", "WEBSERVER_INTERFACES", self._hosts(hosts))
             self.put("http.port", "WEBSERVER_PORTS", pairs[0][0])
+            self.put("http.more_ports", "WEBSERVER_PORTS", [outer for outer, _ in pairs[1:]])
+            # The Server serves the same at each of its own.
+            upstream = f"http://{UPSTREAM_HOST}:{pairs[0][1]}"
+            self.put("http.upstream", "WEBSERVER_PORTS", upstream)
         self.put("http.trusted_proxies", "UPSTREAM_IPS", given.texts("UPSTREAM_IPS"))
         port, host = given.whole("WEBSOCKET_CLIENT_PORT"), given.host("WEBSOCKET_CLIENT_INTERFACE")
         wanted = given.flag("WEBCLIENT_ENABLED") and given.flag("WEBSOCKET_CLIENT_ENABLED")
@@ -175,6 +181,8 @@ class _Reading:
         self.put("log.days", "PORTAL_LOG_DAY_ROTATION", days)
         size = max(0, given.whole("PORTAL_LOG_MAX_SIZE"))
         self.put("log.max_bytes", "PORTAL_LOG_MAX_SIZE", size)
+        if given.values.get("DEBUG"):  # else Evennia writes none either
+            self.put("log.http_path", "HTTP_LOG_FILE", given.text("HTTP_LOG_FILE"))
         self.put("server.output", "SERVER_LOG_FILE", given.text("SERVER_LOG_FILE"))
 
     def _place(self) -> None:
