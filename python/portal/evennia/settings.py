@@ -35,6 +35,17 @@ CHARACTER_BYTES = 4
 UNLIMITED_LINE_BYTES = MIB
 LEAST_LINE_BYTES = 8 * KIB
 
+COLOUR_PAIRS = {
+    "codes": "COLOR_ANSI_EXTRA_MAP",
+    "bright_backgrounds": "COLOR_ANSI_XTERM256_BRIGHT_BG_EXTRA_MAP",
+}
+COLOUR_EXPRESSIONS = {
+    "foregrounds": "COLOR_XTERM256_EXTRA_FG",
+    "backgrounds": "COLOR_XTERM256_EXTRA_BG",
+    "grey_foregrounds": "COLOR_XTERM256_EXTRA_GFG",
+    "grey_backgrounds": "COLOR_XTERM256_EXTRA_GBG",
+}
+
 AMP_ALONE = (
     'expected an address of this machine alone, as "127.0.0.1": whoever reaches this port can run '
     "code in the game, and nothing but Server and launcher has to; got {!r}"
@@ -82,6 +93,7 @@ class _Reading:
         self._read_web()
         self._read_amp()
         self._read_limits()
+        self._read_markup()
         self._read_logs()
         self._place()
         given = self.given
@@ -172,6 +184,16 @@ class _Reading:
         self.put("limits.line_bytes", "MAX_CHAR_LIMIT", line_bytes)
         text = given.text("MAX_CHAR_LIMIT_WARNING")
         self.put("limits.too_long_text", "MAX_CHAR_LIMIT_WARNING", text)
+
+    def _read_markup(self) -> None:
+        given = self.given
+        self.put("markup.only_own", "COLOR_NO_DEFAULT", given.flag("COLOR_NO_DEFAULT"))
+        for key, name in COLOUR_PAIRS.items():
+            self.put(f"markup.{key}", name, given.text_pairs(name))
+        for key, name in COLOUR_EXPRESSIONS.items():
+            self.put(f"markup.{key}", name, given.texts(name))
+        name = "SCREENREADER_REGEX_STRIP"
+        self.put("markup.screenreader_strip", name, given.text(name))
 
     def _read_logs(self) -> None:
         given = self.given

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
 
 import pytest
 import trio
 
-from evennia_game import PASSWORD, SUPERUSER, TYPISTS, free_ports
+from evennia_game import SUPERUSER, TYPISTS, free_ports
 
 pytestmark = pytest.mark.interop
 
@@ -44,7 +43,9 @@ def changed_game(templates, tmp_path_factory):
 
     ports = free_ports(3)
     settings = SETTINGS.format(ports=ports)
-    with make_game(templates, tmp_path_factory.mktemp("changed"), way="hook", settings=settings) as game:
+    with make_game(
+        templates, tmp_path_factory.mktemp("changed"), way="hook", settings=settings
+    ) as game:
         game.telnet = ports[0]
         (game.directory / "server/conf/twisted_services.py").write_text(TWISTED)
         game.start()
