@@ -128,8 +128,9 @@ class Portal:
             queries=self.queries.by_name(),
             addresses=self.addresses,
         )
-        self.amp_server.launcher.game = evennia
         self._connect_supervisor()
+        if evennia is not None:
+            self._connect_game(evennia)
         parts = (config, self.metrics, self.hub, self.sessionhandler, Rendering(config.markup))
         self.telnet = TelnetProtocol(*parts)
         proxies = Proxies(config.http)
@@ -149,6 +150,10 @@ class Portal:
         self.supervisor.on_close = self.amp_server.server.close
         self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
+
+    def _connect_game(self, evennia: "Game") -> None:
+        self.amp_server.launcher.game = evennia
+        self.sessionhandler.connect_bot = evennia.connect_bot
 
     def _make_http(self) -> "HttpProtocol | None":
         """Make the HTTP port's part; what it imports is spared where there is no such port."""

@@ -226,8 +226,8 @@ class LogConfig(Section, frozen=True, kw_only=True):
     path: str | None = None  # of a file, which SIGHUP opens anew; "" is standard error
     # Of a file for requests only, a line each as web servers write them; "": there is none.
     http_path: str | None = None
-    # With so many bytes in it the file is renamed by its day, as portal.log.2024_05_31, and a new
-    # one begun. 0: never. Nothing is ever deleted.
+    # With so many bytes in it a file is renamed by its day, as portal.log.2024_05_31, and a new one
+    # begun. 0: never. Nothing is ever deleted.
     max_bytes: CountOrNone = 0
     days: CountOrNone = 0  # and after so many days
     json: bool | None = None  # true, false, or "auto": for people on a terminal, JSON elsewhere

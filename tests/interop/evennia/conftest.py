@@ -7,6 +7,7 @@ not to test that, but to see that a test asks of the game what the game does.
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,12 @@ def make_game(templates, folder, *, way, version=USUAL, fresh=False, settings=""
         yield game
     finally:
         game.close()
+
+
+@pytest.fixture(scope="session")
+def game_of_one_s_own(templates):
+    """Make a game that a whole module shares: `with game_of_one_s_own(folder, way=...)`."""
+    return partial(make_game, templates)
 
 
 @pytest.fixture(scope="session", params=GAMES, ids="-".join)
