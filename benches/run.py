@@ -14,6 +14,7 @@ from pathlib import Path
 
 import codecs_bench
 import edge_bench
+import evennia_bench
 import hub_bench
 import portal_load
 import readme
@@ -26,6 +27,7 @@ SECTIONS = {
     "edge": edge_bench,
     "portal": portal_load,
     "websocket": websocket_load,
+    "evennia": evennia_bench,
 }
 README = Path(__file__).parents[1] / "README.md"
 
