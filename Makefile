@@ -28,7 +28,7 @@ COVERED := wire/* amp/* hub/* session.py sessionhandler.py holding.py
 # The set-up runs under a lock: two commands that start at once share one environment.
 LOCKED = flock --close Makefile $(MAKE) --no-print-directory --silent
 
-.PHONY: help setup demo test check lint types layers rust web bench wheel fuzz clean
+.PHONY: help setup demo test evennia check lint types layers rust web bench wheel fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ test: setup  ## run all tests with branch coverage (>= 90 % over all, >= 95 % on
 		$(BIN)/coverage report --include="python/portal/$$part" --fail-under=95 --format=total >/dev/null \
 			|| { echo "error: branch coverage of $$part is under 95 %" >&2; exit 1; }; \
 	done
+
+evennia: setup  ## install what tests/interop/evennia runs against: both releases of Evennia, in .evennia
+	@$(BIN)/python tests/interop/evennia/install.py
 
 check: lint types layers rust web  ## everything that can be known without running the program
 
@@ -88,7 +91,7 @@ fuzz:  ## fuzz the decoders for MINUTES=6 in all
 	fuzz/run $(MINUTES)
 
 clean:  ## remove everything that the other commands made
-	rm -rf .venv node_modules target fuzz/target dist .coverage .coverage.* \
+	rm -rf .venv .evennia node_modules target fuzz/target dist .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python tests benches examples -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/portal/_native*.so

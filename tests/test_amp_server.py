@@ -78,7 +78,7 @@ class FakeSupervisor:
     def start(self, command=()):
         self.calls.append("start")
 
-    def order(self, operation):
+    def order(self, operation, *, by_launcher=False):
         self.calls.append(operation)
 
     def server_connected(self, pid):

@@ -10,6 +10,8 @@ from portal.holding import (
     HELD_TOO_MUCH,
     KEPT_IN_VAIN,
     NOT_SENT,
+    OUT_OF_CHARACTER,
+    OUT_OF_CHARACTER_UNNAMED,
     UNCERTAIN,
     UNCERTAIN_UNNAMED,
     Reason,
@@ -393,6 +395,18 @@ def test_who_is_told_that_lines_were_kept_in_vain(world):
     world.told.clear()
     world.delivery.tell_kept_in_vain()
     assert world.told == [(1, KEPT_IN_VAIN)]
+
+
+def test_what_is_given_back_is_told_and_kept_no_more(world):
+    player = world.sessions[1]
+    world.take(1, "|rnorth")
+    world.take(1, "secret", secret=True)
+    world.delivery.holding.keep(1, {"msdp": [["x"], {}]}, False)
+    world.told.clear()
+    world.delivery.return_kept([player, world.sessions[2]])
+    assert world.told == [(1, OUT_OF_CHARACTER + "||rnorth"), (1, OUT_OF_CHARACTER_UNNAMED)]
+    assert world.delivery.holding.total == world.delivery.holding.total_bytes == 0
+    assert world.metrics.inputs_returned == 2
 
 
 def test_state(world):

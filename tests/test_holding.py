@@ -97,8 +97,8 @@ def test_a_session_that_is_gone_leaves_nothing():
     holding = Holding(2, 1000)
     holding.keep(1, line("a"), False)
     holding.keep(2, line("b"), False)
-    holding.drop(1)
-    holding.drop(3)
+    assert list(holding.drop(1)) == [(line("a"), False)]
+    assert list(holding.drop(3)) == []
     assert holding.total == 1
     assert take_all(holding) == [(2, line("b"), False)]
 

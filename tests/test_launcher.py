@@ -43,8 +43,8 @@ class FakeSupervisor:
     def start(self, command=()):
         self.calls.append(("start", command))
 
-    def order(self, operation):
-        self.calls.append(operation)
+    def order(self, operation, *, by_launcher=False):
+        self.calls.append((operation, by_launcher))
 
 
 class FakeLink:
@@ -134,7 +134,7 @@ def test_an_order_is_passed_on_and_the_launcher_told_when_the_server_is_gone(lau
     connect(launcher)
     link = FakeLink()
     obey(launcher, link, operation)
-    assert launcher.supervisor.calls == [operation]
+    assert launcher.supervisor.calls == [(operation, True)]
     launcher.tell()
     assert link.told == []
     connect(launcher, connected=False)
@@ -155,7 +155,7 @@ def test_nothing_to_do(launcher):
 def test_the_portal_is_stopped_at_any_time(launcher, connected):
     connect(launcher, connected=connected)
     obey(launcher, FakeLink(), Operation.PSHUTD)
-    assert launcher.supervisor.calls == [Operation.PSHUTD]
+    assert launcher.supervisor.calls == [(Operation.PSHUTD, False)]
 
 
 def test_a_launcher_that_has_gone_is_told_nothing(launcher):

@@ -42,6 +42,11 @@ def configured(**settings):
 # ---- what a line looks like
 
 
+def test_the_setting_of_a_path_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"log\.http_path"):
+        logs.LogFile(str(tmp_path), key="log.http_path")
+
+
 def test_json(log):
     stream = configured()
     log.info("player_left", sessid=7, address="::1", reason=ValueError("x"), data=b"\xff")

@@ -26,7 +26,7 @@ from portal.config import (
 )
 from portal.errors import ServiceError
 from portal.lifecycle import State
-from portal.process import noted, run_process
+from portal.process import noted, pid_noted, run_process
 
 PATIENCE = 30
 
@@ -83,6 +83,34 @@ def test_no_note_without_a_directory():
 def test_a_note_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ServiceError, match="note: cannot write"), noted(str(tmp_path / "file"), {}):
+        pass
+
+
+def test_the_pid_is_in_a_file_until_it_is_forgotten(tmp_path):
+    path = tmp_path / "portal.pid"
+    path.write_text("1")
+    with pid_noted(str(path)) as forget:
+        assert path.read_text() == str(os.getpid())
+        assert path.stat().st_mode & 0o777 == 0o644
+        forget()
+        assert not path.exists()
+        path.write_text("4711")  # the next Portal's
+        forget()
+    assert path.read_text() == "4711"
+
+
+def test_the_pid_file_goes_with_the_portal(tmp_path):
+    path = tmp_path / "portal.pid"
+    with pid_noted(str(path)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_pid_file(tmp_path):
+    with pid_noted(None) as forget:
+        forget()
+    path = tmp_path / "no" / "portal.pid"
+    with pytest.raises(ServiceError, match="pid file: cannot write"), pid_noted(str(path)):
         pass
 
 

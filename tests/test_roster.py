@@ -84,6 +84,17 @@ def test_the_log_of_a_session(roster, clock):
     ]
 
 
+@pytest.mark.parametrize(("without", "puid"), [(True, None), (False, 5)])
+def test_the_sessions_that_a_server_knows(roster, without, puid):
+    for acknowledged in (True, False):
+        session = make_session()
+        session.puid, session.acknowledged = 5, acknowledged
+        roster.enter(session)
+    known = roster.find_acknowledged(without_puid=without)
+    assert [(session.sessid, session.puid) for session in known] == [(1, puid)]
+    assert roster.sessions[2].puid == 5
+
+
 def test_a_roster_written_down_and_read_back(roster, clock):
     for name in ("gone", "Anna", "Bert"):
         session = make_session()

@@ -192,6 +192,16 @@ def test_unanswered_messages_of_a_dead_server_are_reported_and_not_sent_again():
     assert house.connected().texts == []
 
 
+def test_a_stock_server_that_died_gets_no_line_for_a_character_that_is_gone():
+    house = House()
+    player = house.player()
+    house.connected().answer_all()
+    house.server.link.lose()
+    player.data_in(text="north")
+    assert house.connected().texts == []
+    assert player.shown[-1].endswith("north")
+
+
 def test_beyond_the_window_messages_wait_in_order_and_follow_the_answers():
     house = House(window_bytes=1000)
     player = house.player()
@@ -251,7 +261,7 @@ def test_what_waited_for_the_window_is_kept_when_the_server_goes():
     first.lose()
     reported = [text for text in player.shown if "not confirmed" in text]
     assert len(reported) == 2
-    second = house.connected()
+    second = house.connected(library="portal.game")
     assert second.texts == ["line 2", "line 3", "line 4"]
 
 
@@ -275,7 +285,7 @@ def test_from_the_moment_of_an_order_input_is_held(order, sent, mode):
     assert link.texts == []
     link.answer_all()
     link.lose()
-    assert house.connected().texts == ["later"]
+    assert house.connected(library="portal.game").texts == ["later"]
 
 
 def test_an_order_without_a_server_goes_nowhere():
@@ -307,7 +317,9 @@ def test_what_a_server_did_not_begin_is_kept_in_front_of_what_came_later():
         "Your line was not confirmed and may not have been carried out: line 0"
     ]
     assert player.unanswered == 0
-    assert house.connected().texts == [f"line {number}" for number in range(1, 6)]
+    assert house.connected(library="portal.game").texts == [
+        f"line {number}" for number in range(1, 6)
+    ]
 
 
 def test_a_server_that_gives_a_message_back_is_sent_no_more():
@@ -325,7 +337,7 @@ def test_a_server_that_gives_a_message_back_is_sent_no_more():
     assert any("what you type is kept" in text for text in player.shown)
     link.lose()
     assert not any("not confirmed" in text for text in player.shown)
-    assert house.connected().texts == [f"line {number}" for number in range(5)]
+    assert house.connected(library="portal.game").texts == [f"line {number}" for number in range(5)]
 
 
 def test_a_second_psync_replaces_the_older_server():

@@ -16,6 +16,7 @@ from portal.errors import ServerUnavailable, ServiceError
 from portal.holding import (
     HELD_TOO_MUCH,
     KEPT_IN_VAIN,
+    OUT_OF_CHARACTER,
     UNCERTAIN,
     UNCERTAIN_UNNAMED,
     Reason,
@@ -541,6 +542,37 @@ class TestAbsence:
         assert data[1]["uid"] == 2
         served.lose()  # in the midst of its synchronisation
         assert served.offer()[1]["puid"] is None
+
+    @pytest.mark.parametrize(
+        ("synced", "keeps", "logged_in", "sent"),
+        [
+            (False, False, True, []),
+            (False, True, True, ["north", "say hi"]),
+            (True, False, True, ["north", "say hi"]),
+            (False, False, False, ["north", "say hi"]),
+        ],
+    )
+    def test_lines_for_a_character_that_is_gone_are_given_back(
+        self, served, synced, keeps, logged_in, sent
+    ):
+        player, newcomer = served.player(logged_in=logged_in), served.player(logged_in=True)
+        served.acknowledge(player)
+        if synced:
+            served.handler.server_session_sync({1: {}, 2: {}})
+        served.lose()
+        for text in ("north", "say hi"):
+            player.data_in(text=text)
+        newcomer.data_in(text="look")
+        served.link.rows()
+        player.shown.clear()
+        served.handler.acknowledged_sync_data(keeps_characters=keeps)
+        served.ready()
+        rows = served.link.rows()
+        assert [row[1] for row in rows if row[0] == 1] == sent
+        assert (2, "look", False) in rows, "no Server has known that one"
+        expected = [] if sent else [OUT_OF_CHARACTER + "north", OUT_OF_CHARACTER + "say hi"]
+        assert player.shown == expected
+        assert served.metrics.inputs_returned == len(expected)
 
     def test_extra_attributes_come_back(self, served):
         player = served.player()

@@ -17,7 +17,7 @@ from portal.errors import ServerUnavailable
 from portal.holding import Reason
 from portal.lifecycle import State
 from portal.metrics import Metrics
-from portal.supervisor import Supervisor
+from portal.supervisor import LAUNCHER_SECONDS, Supervisor
 
 COMMAND = ("game", "--fast")
 
@@ -798,3 +798,153 @@ async def test_a_command_where_there_was_none_is_for_the_next_order(make, machin
     supervisor.start()
     await trio.testing.wait_all_tasks_blocked()
     assert len(machine.started) == 1
+
+
+# ---- with Evennia's launcher
+
+
+async def test_one_that_waits_for_an_order_to_start(make, machine, autojump_clock):
+    supervisor = await make(autostart=False)
+    assert machine.started == []
+    assert supervisor.state is State.DOWN
+    supervisor.start(("game", "--profiled"))
+    await settled()
+    supervisor.start()
+    assert [command for _, command, _ in machine.started] == [["game", "--profiled"]]
+    supervisor.server_connected(100)
+    await supervisor.connected()
+    machine.children[-1].exit(1)
+    supervisor.link_lost()
+    await trio.sleep(2)
+    assert machine.started[-1][1] == ["game", "--profiled"], "it is the command from now on"
+
+
+@pytest.mark.parametrize("operation", [Operation.SRELOAD, Operation.SRESET])
+async def test_the_launcher_says_when_the_next_one_is_started(
+    running, machine, autojump_clock, operation
+):
+    supervisor = await running()
+    supervisor.order(operation, by_launcher=True)
+    machine.children[-1].exit()
+    supervisor.link_lost()
+    await trio.sleep(1)
+    assert len(machine.started) == 1
+    supervisor.start()
+    await settled()
+    assert len(machine.started) == 2
+
+
+async def test_its_word_may_come_before_the_old_one_has_ended(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.order(Operation.SRELOAD, by_launcher=True)
+    supervisor.link_lost()
+    supervisor.start()
+    await settled()
+    assert len(machine.started) == 1
+    machine.children[-1].exit()
+    await settled()
+    assert len(machine.started) == 2
+
+
+async def test_without_its_word_one_is_started_all_the_same(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.order(Operation.SRELOAD, by_launcher=True)
+    machine.children[-1].exit()
+    supervisor.link_lost()
+    began = trio.current_time()
+    await until(supervisor, State.STARTING)
+    await trio.sleep(LAUNCHER_SECONDS + 1)
+    assert machine.started[-1][0] == pytest.approx(began + LAUNCHER_SECONDS)
+
+
+async def test_one_that_the_launcher_runs_itself_is_enough(running, machine, autojump_clock):
+    supervisor = await running()
+    supervisor.order(Operation.SRELOAD, by_launcher=True)
+    machine.children[-1].exit()
+    supervisor.link_lost()
+    await trio.sleep(3)
+    supervisor.server_connected(4711)
+    await trio.sleep(100)
+    assert len(machine.started) == 1
+    supervisor.order(Operation.SRELOAD)  # in the game
+    supervisor.link_lost()
+    await settled()
+    assert len(machine.started) == 2, "nobody's word is waited for any more"
+
+
+# ---- in the background
+
+
+class Background:
+    """A Server that somebody else has put into the background."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+        self.lives = True
+        self.signals = []
+        self._ended = trio.Event()
+
+    async def wait(self):
+        await self._ended.wait()
+
+    def signal(self, number):
+        self.signals.append(number)
+        self.end()
+
+    def end(self):
+        self.lives = False
+        self._ended.set()
+
+
+@pytest.fixture
+def stranger(monkeypatch):
+    found = Background(77)
+    monkeypatch.setattr(
+        "portal.supervisor.find_stranger", lambda config, pid: found if pid == 77 else None
+    )
+    return found
+
+
+async def test_one_of_a_portal_before_this_one_is_followed(make, machine, stranger, autojump_clock):
+    supervisor = await make(autostart=False, pid_file="server.pid")
+    supervisor.server_connected(77)
+    await settled()
+    assert supervisor.child_pid == 77
+    assert machine.started == []
+    supervisor.link_lost()
+    assert supervisor.state is State.STARTING, "its process lives"
+    stranger.end()
+    await trio.sleep(2)
+    assert len(machine.started) == 1, "it crashed, and another is started"
+
+
+async def test_it_is_reloaded_when_it_has_ended(make, machine, stranger, autojump_clock):
+    supervisor = await make(autostart=False, pid_file="server.pid")
+    supervisor.server_connected(77)
+    supervisor.order(Operation.SRELOAD)
+    supervisor.link_lost()
+    await trio.sleep(1)
+    assert machine.started == []
+    stranger.end()
+    await settled()
+    assert len(machine.started) == 1
+
+
+async def test_one_that_does_not_leave_is_signalled(make, machine, stranger, autojump_clock):
+    supervisor = await make(autostart=False, pid_file="server.pid")
+    supervisor.server_connected(77)
+    await settled()
+    supervisor.order(Operation.SRELOAD)
+    await trio.sleep(11)
+    assert stranger.signals == [signal.SIGTERM]
+
+
+async def test_one_in_somebody_s_terminal_is_theirs(make, machine, stranger, autojump_clock):
+    supervisor = await make(autostart=False, pid_file="server.pid")
+    supervisor.server_connected(78)
+    await settled()
+    supervisor.link_lost()
+    await trio.sleep(100)
+    assert supervisor.state is State.DOWN
+    assert machine.started == []

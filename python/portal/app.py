@@ -51,6 +51,7 @@ from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
+from portal.wire.access_log import AccessLog
 from portal.wire.forwarded import Proxies
 from portal.wire.http import refuse
 
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from portal.game import GameServer
     from portal.protocols.http import HttpProtocol
     from portal.protocols.pages import Pages
+    from portal.protocols.proxy import Proxy
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +87,10 @@ class Portal:
     Raises ConfigError for an AMP port that would be open to everybody, and for a command to start
     a game that could not dial in.
     """
+
+    # What there is on the HTTP port only, and in front of a game's own web server only.
+    pages: "Pages | None" = None
+    proxy: "Proxy | None" = None
 
     def __init__(self, config: Config, *, amp: bool = True, evennia: "Game | None" = None) -> None:
         if amp:
@@ -129,7 +135,7 @@ class Portal:
         self.admission = Admission(config.limits, proxies.trust)
         self.websocket = WebSocketProtocol(*parts, proxies=proxies, admission=self.admission)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
-        self.pages: Pages | None = None
+        self.access_log = AccessLog()
         self.http = self._make_http()
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
@@ -156,8 +162,21 @@ class Portal:
             is_ready=lambda: self.sessionhandler.absence.state == "connected",
             render_metrics=Exposition(self.metrics, self.gauges).render,
         )
-        application = measure_requests(pages.make_application(), self.metrics, pages.find_address)
-        return HttpProtocol(http, self.metrics, self.opening, application)
+        application = pages.make_application() if http.upstream is None else self._make_proxy(pages)
+        measured = measure_requests(application, self.metrics, pages.find_address, self.access_log)
+        return HttpProtocol(http, self.metrics, self.opening, measured)
+
+    def _make_proxy(self, pages: "Pages") -> "Proxy":
+        from portal.protocols.proxy import Proxy  # noqa: PLC0415 - as above
+
+        self.proxy = Proxy(
+            self.config.http,
+            self.metrics,
+            pages,
+            name=lambda: self.config.name,
+            state=lambda: self.sessionhandler.absence.state,
+        )
+        return self.proxy
 
     def _make_gauges(self) -> list[Gauge]:
         def config() -> Config:
@@ -220,6 +239,8 @@ class Portal:
         if self.http is not None and self.pages is not None:
             self.http.reconfigure(config.http)
             self.pages.reconfigure(config.http)
+        if self.proxy is not None:
+            self.proxy.reconfigure(config.http)
         # Last, since it tells the sessions, who ask their protocols.
         self.sessionhandler.reconfigure(config)
         return changes
@@ -285,6 +306,8 @@ class Portal:
                     await nursery.start(self.amp_server.run)
                     if self.http is not None:
                         await nursery.start(self.http.run)
+                    if self.proxy is not None:
+                        await nursery.start(self.proxy.run)
                     await nursery.start(self.supervisor.run)
                     for listener in self._listeners():
                         await nursery.start(listener.run)

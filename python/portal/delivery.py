@@ -23,6 +23,7 @@ from portal.holding import (
     Reason,
     extract_text,
     judge,
+    tell_out_of_character,
 )
 from portal.messages import Message
 from portal.metrics import Metrics
@@ -200,6 +201,19 @@ class Delivery:
         if not absence.recalled:
             absence.end()
             self._show_state()
+
+    def return_kept(self, sessions: Iterable[Session]) -> None:
+        """Keep nothing of these any more, and tell each which lines will not be carried out.
+
+        Their characters are gone with a Server that died. What was meant for them would mean
+        something else to the account that is left, if it meant anything.
+        """
+        for session in sessions:
+            for message, secret in self.holding.drop(session.sessid):
+                text = extract_text(message)
+                if text is not None:
+                    self.metrics.inputs_returned += 1
+                    self.tell(session, tell_out_of_character(text, secret))
 
     def tell_kept_in_vain(self) -> None:
         """Tell those of whom lines are kept that nobody will get them: the Portal ends."""

@@ -96,6 +96,18 @@ class ServerUnavailable(PortalError):
     """There is no game to send this to at the moment."""
 
 
+class UpstreamFailed(PortalError):
+    """The game's web server gave no answer, or not all of it.
+
+    `status` is what its client is told (502, 503 or 504), and `text` why.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
 class ServiceError(PortalError):
     """A service of the Portal failed; `name` is the service's."""
 

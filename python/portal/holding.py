@@ -45,6 +45,10 @@ KEPT_IN_VAIN = "What was kept of your lines is lost: the game shuts down without
 NOT_SENT = "Your line could not be sent to the game; it was thrown away."
 UNCERTAIN = "Your line was not confirmed and may not have been carried out: "
 UNCERTAIN_UNNAMED = "A line of yours was not confirmed and may not have been carried out."
+OUT_OF_CHARACTER = "The game came back without your character; this was not done: "
+OUT_OF_CHARACTER_UNNAMED = (
+    "The game came back without your character; a line of yours was not done."
+)
 
 # A report repeats a line so that the player knows it again; more of it would only push the rest
 # off the screen.
@@ -120,10 +124,12 @@ class Holding:
             return sessid, message, secret
         return None
 
-    def drop(self, sessid: int) -> None:
-        """Forget what is kept for a session that is gone."""
-        self.total -= len(self._queues.pop(sessid, ()))
+    def drop(self, sessid: int) -> Iterable[Kept]:
+        """Keep nothing more for a session; returns what was kept."""
+        kept = self._queues.pop(sessid, ())
+        self.total -= len(kept)
         self._sizes.pop(sessid, None)
+        return kept
 
     def has_text(self, sessid: int) -> bool:
         """Whether a line is kept for a session."""
@@ -287,6 +293,11 @@ def judge(message: Mapping[str, Any], secret: bool, resend: bool) -> Verdict:
     if text is None:
         return Verdict()
     return Verdict(report=UNCERTAIN_UNNAMED if secret else UNCERTAIN + present(text))
+
+
+def tell_out_of_character(text: str, secret: bool) -> str:
+    """Say that a line was not carried out since its player has no character any more."""
+    return OUT_OF_CHARACTER_UNNAMED if secret else OUT_OF_CHARACTER + present(text)
 
 
 def extract_text(message: Mapping[str, Any]) -> str | None:

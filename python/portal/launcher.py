@@ -9,9 +9,8 @@ order (MsgLauncher2Portal). Where it has to wait for something, that is the stat
     SSHUTD            pass it on; told when it is gone   -
     PSHUTD            stop the Portal                    stop the Portal
 
-After SRELOAD and SRESET the launcher itself sends SSTART. The supervisor does not wait for that:
-the next Server is started as soon as the old one is gone, also when the launcher is not there any
-more. The launcher's SSTART then finds it on its way.
+After SRELOAD and SRESET the launcher itself sends SSTART, or runs a Server in its own terminal
+(`evennia istart`). So none is started before its word, or before it has had some time for that.
 """
 
 import os
@@ -117,7 +116,7 @@ class Launcher:
         elif order in RELOADS or order == Operation.SSHUTD:
             if connected:
                 self._wait(link, wants_server=False)
-                self.supervisor.order(order)
+                self.supervisor.order(order, by_launcher=True)
         else:
             raise RemoteProtocolError("UnknownOperation", repr(order)[:40])
 

@@ -30,11 +30,14 @@ class LogFile:
 
     Every line is one write to the descriptor, whole even where several processes append. It does
     not wait for a reader either: while a pipe or a terminal takes no more, lines are lost, and
-    `lost` counts them. With neither path nor stream it is standard error.
+    `lost` counts them. With neither path nor stream it is standard error; `key` is the setting
+    that the path comes from.
     Raises ConfigError when the file cannot be opened at the start; later there is only loss.
     """
 
-    def __init__(self, path: str | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, path: str | None = None, stream: TextIO | None = None, *, key: str = "log.path"
+    ) -> None:
         self.path = path
         self.lost = 0
         self._stream = sys.stderr if stream is None else stream
@@ -44,7 +47,7 @@ class LogFile:
         except OSError as error:
             if path is not None:
                 reason = f"cannot write {path}: {error.strerror}"
-                raise ConfigError("configuration", "log.path", reason) from error
+                raise ConfigError("configuration", key, reason) from error
             self._descriptor = -1  # a stream that is no file of the system: StringIO
         else:
             self._poll.register(self._descriptor, select.POLLOUT)

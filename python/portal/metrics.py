@@ -57,6 +57,9 @@ class Metrics:
     subnegotiations_too_long: int = counter("Telnet subnegotiations thrown away for their size.")
     inputs_held: int = counter("Messages kept while the Server was away.")
     inputs_released: int = counter("Kept messages delivered to the next Server.")
+    inputs_returned: int = counter(
+        "Lines given back to players whom a crash left out of character."
+    )
     inputs_refused: int = counter("Messages refused because a session had kept too many.")
     inputs_uncertain: int = counter("Messages that a dying Server left unanswered.")
     inputs_redelivered: int = counter("Uncertain messages sent again, flagged as such.")
@@ -71,6 +74,11 @@ class Metrics:
     half_open_dropped: int = counter("Connections without a request that gave way to others.")
     http_requests: int = counter("HTTP requests answered.")
     http_connections_refused: int = counter("HTTP connections refused, too many being served.")
+    upstream_requests: int = counter("HTTP requests passed on to the game's own web server.")
+    upstream_failures: int = counter("Of these, those that it did not answer, or not to the end.")
+    upstream_milliseconds: int = counter(
+        "Milliseconds until its answers began, of all of these together."
+    )
     # lifecycle
     server_starts: int = counter("Server processes started.")
     server_connections: int = counter("Servers that completed their synchronisation.")

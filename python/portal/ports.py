@@ -1,5 +1,6 @@
 """The ports that a configuration names, opened: what the system says becomes one clear line."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -13,12 +14,18 @@ PlayerPort = TelnetConfig | WebSocketConfig | HttpConfig
 
 
 def open_player_port(name: str, port: PlayerPort, backlog: int) -> list[socket.socket]:
-    """Listen on a port for players, on all of its hosts; `name` is said in errors.
+    """Listen on a port for players and those beside it, on all hosts; `name` is said in errors.
 
     Raises ServiceError when it cannot be had, and then leaves none open.
     """
-    where = f"{', '.join(port.hosts)} port {port.port}"
-    return _open(name, where, partial(open_tcp_sockets, port.hosts, port.port, backlog))
+    opened: list[socket.socket] = []
+    with contextlib.ExitStack() as undo:
+        for number in (port.port, *_more_ports(port)):
+            where = f"{', '.join(port.hosts)} port {number}"
+            found = _open(name, where, partial(open_tcp_sockets, port.hosts, number, backlog))
+            opened += [undo.enter_context(sock) for sock in found]
+        undo.pop_all()
+    return opened
 
 
 def open_amp_port(amp: AmpConfig, backlog: int) -> list[socket.socket]:
@@ -46,6 +53,10 @@ def find_dialled(address: tuple[str, int] | str) -> tuple[str, int] | str:
         return str(Path(address).absolute())
     host, port = address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared
+
+
+def _more_ports(port: PlayerPort) -> tuple[int, ...]:
+    return () if isinstance(port, WebSocketConfig) else port.more_ports
 
 
 def _open(name: str, where: str, opener: Callable[[], list[socket.socket]]) -> list[socket.socket]:

@@ -59,6 +59,7 @@ def run_process(
         raise_descriptor_limit()
         become_subreaper()
         portal = Portal(config, evennia=evennia)
+        reconfiguration.begin(portal)
         portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)
         portal.open()
         with noted(config.directory, portal.info()), pid_noted(config.pid_file) as forget_pid:

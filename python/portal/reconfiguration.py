@@ -1,4 +1,4 @@
-"""SIGHUP: the log file is opened anew, and the configuration is read again.
+"""SIGHUP: the log files are opened anew, and the configuration is read again.
 
 A configuration that is wrong changes nothing, and everything that is wrong with it is logged. Of
 one that is right, the log names what a running Portal has taken over, and what waits for another
@@ -21,10 +21,10 @@ UNCHANGED = "these need another start of the Portal"
 
 
 class Reconfiguration:
-    """The configuration of a process that is a Portal, and its log.
+    """The configuration of a process that is a Portal, and its logs.
 
     `reread()` makes the configuration anew, as the process made it at its start; without it only
-    the log file is opened again. Close it at the end: that closes the log.
+    the log files are opened again. Close it at the end: that closes the logs.
     Raises ConfigError for a log that cannot be written.
     """
 
@@ -32,21 +32,28 @@ class Reconfiguration:
         self.reread = reread
         self._log = config
         self._file = _open(config)
+        self._access_file = _open_access(config)
         self._lost = 0  # in files that were left
 
     @property
     def log_lines_lost(self) -> int:
-        """How many lines the log did not take, in all of its files together."""
-        return self._lost + self._file.lost
+        """How many lines the logs did not take, in all of their files together."""
+        return self._lost + sum(file.lost for file in self._files())
+
+    def begin(self, portal: Portal) -> None:
+        """Let a Portal write its requests where the configuration says."""
+        portal.access_log.write = None if self._access_file is None else self._access_file.write
 
     def hang_up(self, portal: Portal) -> None:
         """Do what SIGHUP asks for; nothing is raised."""
-        self._file.reopen()
+        for file in self._files():
+            file.reopen()
         if self.reread is None:
             return
         try:
             config = self.reread()
             self._move_log(config.log)
+            self.begin(portal)
         except ConfigError as error:
             _refuse(error)
             return
@@ -56,15 +63,28 @@ class Reconfiguration:
             log.warning("config_unchanged", settings=changes.needs_restart, reason=UNCHANGED)
 
     def close(self) -> None:
-        """Close the log; lines that come later are lost."""
-        self._file.close()
+        """Close the logs; lines that come later are lost."""
+        for file in self._files():
+            file.close()
+
+    def _files(self) -> list[LogFile]:
+        return [self._file, *([] if self._access_file is None else [self._access_file])]
 
     def _move_log(self, config: LogConfig) -> None:
-        if config != self._log:
-            file, self._file = self._file, _open(config)
+        if config == self._log:
+            return
+        access = _open_access(config)
+        try:
+            log_file = _open(config)
+        except ConfigError:
+            if access is not None:
+                access.close()
+            raise
+        left = self._files()
+        self._file, self._access_file, self._log = log_file, access, config
+        for file in left:
             file.close()
             self._lost += file.lost
-            self._log = config
 
 
 def _refuse(error: ConfigError) -> None:
@@ -74,3 +94,8 @@ def _refuse(error: ConfigError) -> None:
 
 def _open(config: LogConfig) -> LogFile:
     return logs.configure(config.level, path=config.path, json=config.json)
+
+
+def _open_access(config: LogConfig) -> LogFile | None:
+    path = config.http_path
+    return None if path is None else LogFile(path, key="log.http_path")

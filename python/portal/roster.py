@@ -77,6 +77,14 @@ class Roster:
             reason=reason or session.close_reason or IT_LEFT,
         )
 
+    def find_acknowledged(self, *, without_puid: bool) -> list[Session]:
+        """Return the sessions that a Server knows; it may have left them without their `puid`."""
+        known = [session for session in self.sessions.values() if session.acknowledged]
+        if without_puid:
+            for session in known:
+                session.puid = None
+        return known
+
     def get_state(self) -> dict[str, Any]:
         """Return everything that must survive in another process, as plain data."""
         return {

@@ -302,7 +302,7 @@ class LinkedServer:
         answer = {
             "operation": Operation.PSYNC,
             "server_restart_mode": self.supervisor.restart_mode,
-            "sessiondata": self.sessionhandler.acknowledged_sync_data(),
+            "sessiondata": self.sessionhandler.acknowledged_sync_data(keeps_characters=own),
             "portal_start_time": self.sessionhandler.portal_start_time,
             "portal_info": {"library": "portal", "version": __version__},
         }

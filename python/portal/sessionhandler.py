@@ -68,6 +68,7 @@ class PortalSessionHandler:
         self.delivery = Delivery(config, metrics, self.sessions, self._tell, self._show_state)
         self.absence = self.delivery.absence
         self._synced_out = False  # the last Server gave us everything before it left
+        self._lost: list[Session] = []  # whose characters a new Server does not know
 
     def reconfigure(self, config: Config) -> None:
         """Go by another configuration from now on, with every session that lives, too."""
@@ -187,10 +188,7 @@ class PortalSessionHandler:
     def server_connect(
         self, protocol_path: str = "", config: Mapping[str, Any] | None = None
     ) -> None:
-        """Refuse to start a bot (SCONN): this Portal has none.
-
-        Raises ServiceError, which the Server gets as the answer.
-        """
+        """Refuse to start a bot (SCONN): this Portal has none. Raises ServiceError, the answer."""
         log.warning("bot_refused", protocol_path=protocol_path, options=sorted(config or ()))
         raise ServiceError(protocol_path, "this Portal runs no bots")
 
@@ -255,17 +253,17 @@ class PortalSessionHandler:
         """Take back a message that never reached the game; see `Delivery.take_back_unsent`."""
         self.delivery.take_back_unsent(sessid, message, secret, first=first)
 
-    def acknowledged_sync_data(self) -> dict[int, dict[str, Any]]:
+    def acknowledged_sync_data(self, *, keeps_characters: bool = True) -> dict[int, dict[str, Any]]:
         """Return what a new Server is given in PSYNC: the sessions that a Server has acknowledged.
 
         After a Server that left without a full SSYNC they are given without `puid`: puppeting
-        again what may have changed or brought the game down is left to the player.
+        again what may have changed or brought the game down is left to the player. Unless the game
+        `keeps_characters` all the same, what they typed since is given back to them, too.
         The caller sends it and calls `server_ready` when it is answered.
         """
-        known = [session for session in self.sessions.values() if session.acknowledged]
-        if not self._synced_out:
-            for session in known:
-                session.puid = None
+        known = self.roster.find_acknowledged(without_puid=not self._synced_out)
+        lost = not self._synced_out and not keeps_characters
+        self._lost = [session for session in known if session.logged_in] if lost else []
         self._synced_out = False
         self.absence.offer(session.sessid for session in known)
         return {session.sessid: session.get_sync_data() for session in known}
@@ -290,6 +288,7 @@ class PortalSessionHandler:
                 self._announce(link, session)
             elif session.sessid in absence.changed:
                 self._send_connection(link, session)
+        self.delivery.return_kept(self._lost)
         self.delivery.release()
 
     def message_answered(self, sessid: int) -> None:

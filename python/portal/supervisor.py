@@ -18,6 +18,7 @@ import trio
 
 from portal.amp.commands import Operation
 from portal.config import ServerConfig
+from portal.deadline import Deadline
 from portal.errors import ServerUnavailable
 from portal.holding import Reason
 from portal.lifecycle import Action, Event, Lifecycle, State
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # How long a Server may take to obey SIGTERM when the Portal itself is cut short.
 CUT_SHORT_SECONDS = 1.0
+# Evennia's launcher answers in milliseconds, unless somebody has stopped it.
+LAUNCHER_SECONDS = 10.0
 
 EVENTS: Mapping[str, Event] = {
     Operation.SRELOAD: Event.RELOAD,
@@ -88,7 +91,8 @@ class Supervisor:
         self._left = False  # whether it wrote everything down before its link was lost
         self._synced_out = -math.inf
         self._portal_stops = False
-        self._deadline: trio.CancelScope | None = None
+        self._launcher_starts = False  # whether Evennia's launcher is to say when
+        self._deadline: Deadline | None = None
         self.changed = trio.Event()
 
     def reconfigure(self, config: ServerConfig) -> None:
@@ -120,7 +124,7 @@ class Supervisor:
         later, by SIGKILL.
         """
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
+            self._nursery, self._deadline = nursery, Deadline(nursery)
             task_status.started()
             if self.config.command and self.config.autostart:
                 self.start()
@@ -135,11 +139,14 @@ class Supervisor:
         """
         if command:
             self.config = msgspec.structs.replace(self.config, command=command)
+        self._launcher_starts = False
         self._handle(Event.START)
 
-    def order(self, operation: str) -> None:
+    def order(self, operation: str, *, by_launcher: bool = False) -> None:
         """Pass on an order of the game or of the launcher, while a Server is linked.
 
+        The launcher of Evennia says itself when the next one is to be started, by `start`, or runs
+        that one itself; without a word of it one is started after LAUNCHER_SECONDS.
         SRELOAD, SRESET and SSHUTD are sent to the Server by `on_order`; PSHUTD also stops the
         Portal, by `on_stop`, and needs no Server. Other operations raise KeyError.
         """
@@ -147,6 +154,7 @@ class Supervisor:
         if self.state is State.STARTING and operation != Operation.PSHUTD:
             # It gives orders before it has answered PSYNC: Evennia's very first start does.
             self._link_up()
+        self._launcher_starts = by_launcher
         if operation == Operation.PSHUTD:
             self.on_stop()  # first: players hear of the Portal's end, not of the Server's
         self._handle(event)
@@ -174,8 +182,7 @@ class Supervisor:
         self._handle(Event.STOP)
         obey, die = self._patience
         if self._deadline is not None:  # of an order that came before
-            soon = trio.current_time() + obey
-            self._deadline.deadline = min(self._deadline.deadline, soon)
+            self._deadline.bring_forward(obey)
         with trio.move_on_after(obey + die + CUT_SHORT_SECONDS):
             while self.state is not State.DOWN:
                 await self.changed.wait()
@@ -256,6 +263,7 @@ class Supervisor:
         self._synced_out = -math.inf  # its predecessor's
         self._ours = self._busy
         self.connections += 1
+        self._launcher_starts = False
         self.metrics.server_connections += 1
         self._handle(Event.CONNECTED)
 
@@ -274,14 +282,17 @@ class Supervisor:
             if before is State.DOWN and self.state is State.STARTING and self.config.command:
                 self.on_absence(Reason.STARTING)
         if action is not Action.IGNORE:
-            self._end_deadline()
+            if self._deadline is not None:
+                self._deadline.end()
             self._do(action)
         changed, self.changed = self.changed, trio.Event()
         changed.set()
 
     def _do(self, action: Action) -> None:
         config = self.config
-        if action is Action.START:
+        if action is Action.START and self._launcher_starts:
+            self._set_deadline(LAUNCHER_SECONDS, self._start_process)
+        elif action is Action.START:
             self._start_process()
         elif action is Action.START_LATER:
             delay = self.lifecycle.delay
@@ -375,24 +386,10 @@ class Supervisor:
             log.warning("server_does_not_leave", pid=self.server_pid)
             self.on_close()
 
-    # ---- the one deadline
-
     def _set_deadline(self, seconds: float, expired: Callable[[], None]) -> None:
-        self._end_deadline()
-        self._deadline = scope = trio.CancelScope(deadline=trio.current_time() + seconds)
-        self._spawn(self._wait, scope, expired)
-
-    def _end_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    async def _wait(self, scope: trio.CancelScope, expired: Callable[[], None]) -> None:
-        with scope:
-            await trio.sleep_forever()
-        if self._deadline is scope:
-            self._deadline = None
-            expired()
+        if self._deadline is None:
+            raise ServerUnavailable("the supervisor does not run")
+        self._deadline.set(seconds, expired)
 
     def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
         if self._nursery is None:

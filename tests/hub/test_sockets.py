@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from portal.hub.sockets import discard_input, is_local, prepare, take_error
+from portal.hub.sockets import discard_input, is_local, prepare, reset_at_close, take_error
 
 ELSEWHERE = "192.0.2.1"
 
@@ -92,6 +92,19 @@ def test_a_unix_socket_needs_no_keepalive(make_pair):
     prepare(near, "")
     assert near.getblocking() is False
     assert near.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+def test_closing_may_reset_the_connection(make_pair):
+    near, far = make_pair()
+    reset_at_close(near)
+    near.close()
+    with pytest.raises(ConnectionResetError):
+        far.recv(1)
+    reset_at_close(near)  # which is closed
+    near, far = make_pair("unix")
+    reset_at_close(near)
+    near.close()
+    assert far.recv(1) == b""
 
 
 def test_what_ended_a_socket_is_told_once(make_pair):

@@ -269,3 +269,17 @@ async def test_a_pause_ends_with_the_peer(connect, until):
     while more := await stream.receive_some():
         data += more
     assert HIGH_WATER_BYTES < len(data) <= HIGH_WATER_BYTES * 2
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_broken_off_it_does_not_look_like_an_end(connect, until, kind):
+    stream, peer = connect(kind=kind)
+    await stream.send_all(b"half of an ")
+    await until(lambda: not stream.connection.unsent)
+    stream.break_off("the other half does not come")
+    await until(lambda: stream.lost)
+    assert stream.connection.close_reason == "the other half does not come"
+    if kind == "tcp":
+        with pytest.raises(trio.BrokenResourceError):
+            while await peer.stream.receive_some(100):
+                pass

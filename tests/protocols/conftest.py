@@ -1,5 +1,6 @@
 """What stands around one player, none of it real; and a site of pages over real sockets."""
 
+import functools
 import json
 import socket
 import time
@@ -15,7 +16,10 @@ from portal.hub.timers import Timers
 from portal.metrics import Metrics
 from portal.protocols.http import HttpProtocol, measure_requests
 from portal.protocols.opening import OpeningProtocol
+from portal.protocols.pages import Pages
+from portal.protocols.proxy import Proxy
 from portal.protocols.websocket import WebSocketProtocol
+from portal.wire.access_log import AccessLog
 from portal.wire.forwarded import Proxies
 
 MIB = 1024 * 1024
@@ -214,6 +218,16 @@ async def answer(send, status, body, **headers):
     await send({"type": "http.response.body", "body": body})
 
 
+async def pieces(receive):
+    """The body of a request as it comes."""
+    more = True
+    while more:
+        message = await receive()
+        assert message["type"] == "http.request"
+        more = message["more_body"]
+        yield message["body"]
+
+
 class Application:
     """Answers by path; notes what it was asked, and how many it is answering."""
 
@@ -221,6 +235,7 @@ class Application:
         self.asked = []
         self.working = 0
         self.release = trio.Event()
+        self.piece = None
 
     async def __call__(self, scope, receive, send):
         self.asked.append((scope["method"], scope["path"]))
@@ -248,6 +263,20 @@ class Application:
                 raise RuntimeError("a bug")
             case "silent":
                 return
+            case "echo":
+                await answer(send, 200, b"".join([piece async for piece in pieces(receive)]))
+            case "piece":
+                self.piece = await receive()
+                await answer(send, 200, b"enough")
+            case "back":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "more_body": True})
+                async for piece in pieces(receive):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body"})
+            case "parked":
+                await self.release.wait()
+                await answer(send, 200, b"".join([piece async for piece in pieces(receive)]))
             case _:
                 await answer(send, 404, b"")
 
@@ -278,12 +307,22 @@ class Browser:
             headers = dict(line.lower().split(": ", 1) for line in lines)
             assert len(headers) == len(lines)
             body = b""
-            if method != "HEAD" and status not in {100, 304}:
-                if "content-length" in headers:
+            if method != "HEAD" and status not in {100, 204, 304}:
+                if headers.get("transfer-encoding") == "chunked":
+                    body = await self.chunks()
+                elif "content-length" in headers:
                     body = await self.exactly(int(headers["content-length"]))
                 else:
                     body = await self.rest()
             return status, headers, body
+
+    async def chunks(self):
+        body = b""
+        while size := int(await self.until(b"\r\n"), 16):
+            body += await self.exactly(size)
+            assert await self.exactly(2) == b"\r\n"
+        assert await self.exactly(2) == b"\r\n"
+        return body
 
     async def until(self, end):
         while end not in self.data:
@@ -342,13 +381,18 @@ class Site:
         self.websocket = make_websocket(config, self.metrics, self.hub, self.sessions)
         self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
         self.application = Application()
+        self.access_log = AccessLog()
         measured = measure_requests(
-            self.application,
-            self.metrics,
-            lambda scope: dict(scope["headers"]).get(b"x-test", b"nobody").decode(),
+            self.make_application(), self.metrics, self.find_address, self.access_log
         )
         self.http = HttpProtocol(config.http, self.metrics, self.opening, measured)
         self.browsers = []
+
+    def make_application(self):
+        return self.application
+
+    def find_address(self, scope):
+        return dict(scope["headers"]).get(b"x-test", b"nobody").decode()
 
     def connect(self, address="192.0.2.7"):
         ours, theirs = socket.socketpair()
@@ -385,8 +429,8 @@ class Site:
 async def make_site(nursery):
     made = []
 
-    async def make(**http):
-        site = Site(**http)
+    async def make(kind=Site, **http):
+        site = kind(**http)
         made.append(site)
         await nursery.start(site.hub.run)
         site.scope = await nursery.start(run_http, site)
@@ -409,3 +453,131 @@ async def run_http(site, *, task_status):
 @pytest.fixture
 async def site(make_site):
     return await make_site()
+
+
+# ---- a game's web server behind them
+
+GAME_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Game:
+    """A web server that says what a test wants; `heads` and `bodies` are what it was asked."""
+
+    def __init__(self):
+        self.script = self.answer_all
+        self.answers = {}
+        self.connections = 0
+        self.open = 0
+        self.heads = []
+        self.bodies = []
+
+    async def serve(self, stream):
+        self.connections += 1
+        self.open += 1
+        try:
+            async with stream:
+                await self.script(Visitor(self, stream))
+        except (trio.BrokenResourceError, EOFError):
+            pass
+        finally:
+            self.open -= 1
+
+    async def answer_all(self, visitor):
+        while True:
+            head = await visitor.head()
+            await visitor.body()
+            await visitor.send(self.answers.get(head.split()[1], GAME_ANSWER))
+
+    def fields(self, number=-1):
+        lines = self.heads[number].decode("latin-1").split("\r\n")[1:-2]
+        return [tuple(line.split(": ", 1)) for line in lines]
+
+
+class Visitor:
+    """One connection of the Portal, at the game's end."""
+
+    def __init__(self, game, stream):
+        self.game = game
+        self.stream = stream
+        self.data = b""
+
+    async def send(self, data):
+        await self.stream.send_all(data)
+
+    async def more(self):
+        piece = await self.stream.receive_some(65536)
+        if not piece:
+            raise EOFError
+        self.data += piece
+
+    async def until(self, end):
+        while end not in self.data:
+            await self.more()
+        taken, _, self.data = self.data.partition(end)
+        return taken + end
+
+    async def head(self):
+        head = await self.until(b"\r\n\r\n")
+        self.game.heads.append(head)
+        return head
+
+    async def body(self):
+        fields = dict(self.game.fields())
+        body = b""
+        if fields.get("transfer-encoding") == "chunked":
+            while size := int(await self.until(b"\r\n"), 16):
+                body += await self.exactly(size + 2)
+                body = body[:-2]
+            await self.exactly(2)
+        elif "content-length" in fields:
+            body = await self.exactly(int(fields["content-length"]))
+        self.game.bodies.append(body)
+        return body
+
+    async def exactly(self, size):
+        while len(self.data) < size:
+            await self.more()
+        taken, self.data = self.data[:size], self.data[size:]
+        return taken
+
+
+class ProxySite(Site):
+    """The HTTP port in front of a game's web server."""
+
+    def make_application(self):
+        self.state = "connected"
+        self.pages = Pages(
+            self.config.http, is_ready=lambda: True, render_metrics=lambda _: (b"figures", "text/x")
+        )
+        self.proxy = Proxy(
+            self.config.http,
+            self.metrics,
+            self.pages,
+            name=lambda: "Harbour <1>",
+            state=lambda: self.state,
+        )
+        return self.proxy
+
+    def find_address(self, scope):
+        return self.pages.find_address(scope)
+
+
+@pytest.fixture
+async def make_proxied(make_site, nursery):
+    async def make(**http):
+        game = Game()
+        scope, port = await nursery.start(run_game, game)
+        site = await make_site(ProxySite, upstream=f"http://127.0.0.1:{port}", **http)
+        site.game, site.stop_game = game, scope.cancel
+        await nursery.start(site.proxy.run)
+        return site
+
+    return make
+
+
+async def run_game(game, *, task_status):
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            serve = functools.partial(trio.serve_tcp, game.serve, 0, host="127.0.0.1")
+            (listener,) = await nursery.start(serve)
+            task_status.started((scope, listener.socket.getsockname()[1]))

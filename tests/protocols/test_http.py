@@ -5,6 +5,7 @@ its version changes, these tests say whether they are still what they were.
 """
 
 import inspect
+import re
 from importlib.metadata import version
 
 import hypercorn.config
@@ -14,6 +15,7 @@ import structlog.testing
 import trio
 import trio.testing
 from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
@@ -273,6 +275,24 @@ async def test_the_log_has_the_real_address_and_no_query(site):
     assert (second["method"], second["status"]) == ("HEAD", 404)
 
 
+async def test_the_access_log_has_them_in_its_own_form(site):
+    lines = []
+    site.access_log.write = lines.append
+    browser = site.connect()
+    await browser.get("/page/a?token=secret", X_Test="203.0.113.9", User_Agent="Moz/5")
+    await browser.get("/none", "HEAD", Referer="https://a.example/b?token=secret")
+    await browser.send(PAGE.replace(b"/page", b"/slow"))
+    await site.until(lambda: site.application.working)
+    browser.connection.abort()
+    await site.until(site.is_idle)
+    found = [re.sub(r"\[[^]]*\]", "[]", line) for line in lines]
+    assert found == [
+        '203.0.113.9 - - [] "GET /page/a HTTP/1.1" 200 22 "-" "Moz/5"',
+        'nobody - - [] "HEAD /none HTTP/1.1" 404 - "https://a.example/b" "-"',
+        'nobody - - [] "GET /slow HTTP/1.1" 499 - "-" "-"',
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "status"), [("/page", 200), ("/none", 404), ("/boom", 500), ("/silent", 500)]
 )
@@ -339,7 +359,14 @@ def test_the_parts_that_are_used_are_what_they_were():
     assert inspect.iscoroutinefunction(TCPServer.run)
     assert list(inspect.signature(TCPServer.protocol_send).parameters) == ["self", "event"]
     assert list(inspect.signature(WorkerContext).parameters) == ["max_requests"]
-    assert list(inspect.signature(ASGIWrapper).parameters) == ["app"]
+    # `Requests` is called as this is.
+    assert list(inspect.signature(ASGIWrapper.__call__).parameters)[1:4] == [
+        "scope",
+        "receive",
+        "send",
+    ]
+    assert "trio.open_memory_channel" in inspect.getsource(TaskGroup.spawn_app)
+    assert "config.max_app_queue_size" in inspect.getsource(TaskGroup.spawn_app)
     assert hypercorn.events.Updated(idle=True).idle is True
     defaults = hypercorn.config.Config()
     for name in vars(module.Settings(HttpConfig())):

@@ -138,7 +138,7 @@ def test_what_is_no_http_is_refused_at_its_first_byte(world, data):
         (b"GET /\r\n\r\n", 400),
         (PAGE.replace(b"1.1", b"3.0"), 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-        (PAGE.replace(b"Host: x", b"Transfer-Encoding: chunked"), 411),
+        (PAGE.replace(b"Host: x", b"Transfer-Encoding: gzip"), 501),
         (PAGE.replace(b"Host: x", b"a:b\r\n" * 200), 431),
         (HANDSHAKE.replace(b"GET", b"POST"), 400),
         (HANDSHAKE.replace(b"HTTP/1.1", b"HTTP/1.0"), 400),

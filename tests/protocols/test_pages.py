@@ -8,6 +8,7 @@ from portal.metrics import Metrics
 from portal.protocols import pages as module
 from portal.protocols.http import measure_requests
 from portal.protocols.pages import CACHE, Pages
+from portal.wire.access_log import AccessLog
 
 WEB = Path(str(resources.files("portal").joinpath("web")))
 FILES = sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file())
@@ -23,7 +24,7 @@ class Site:
             HttpConfig(**http), is_ready=lambda: self.ready, render_metrics=self.render
         )
         self.application = measure_requests(
-            self.pages.make_application(), Metrics(), self.pages.find_address
+            self.pages.make_application(), Metrics(), self.pages.find_address, AccessLog()
         )
 
     def render(self, accept):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = {"setup", "demo", "test", "check", "bench", "wheel", "fuzz", "clean", "help"}
+COMMANDS = {"setup", "demo", "test", "evennia", "check", "bench", "wheel", "fuzz", "clean", "help"}
 PARTS = {"lint", "types", "layers", "rust", "web"}  # of `make check`
 
 

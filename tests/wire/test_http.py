@@ -38,6 +38,18 @@ def test_heads(data, size, wants_websocket):
         assert found.data == data
 
 
+@pytest.mark.parametrize("value", ["chunked", "Chunked", "\tCHUNKED "])
+def test_a_body_in_chunks(value):
+    found = read_head(head(f"Transfer-Encoding: {value}", line="POST /a HTTP/1.1"))
+    assert (found.chunked, found.body_bytes) == (True, 0)
+    assert not read_head(head("Content-Length: 5")).chunked
+
+
+@pytest.mark.parametrize("target", ["/", "/a?", "/a%2f/..//?b=%20#c", "*", "http://x/a?b"])
+def test_the_target_is_what_it_was(target):
+    assert read_head(head(line=f"GET {target} HTTP/1.1")).target == target.encode()
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -93,11 +105,18 @@ def test_nobody_else_sees_an_upgrade(before, after):
         (head("Content-Length: 5, 5"), "400"),
         (head("Content-Length: 5", "Content-Length: 5"), "400"),
         (head("Content-Length: " + "9" * 16), "400"),
-        (head("Transfer-Encoding: chunked"), "411"),
-        (head("transfer-encoding: identity", "Content-Length: 5"), "411"),
+        (head("Transfer-Encoding: chunked", line="POST / HTTP/1.0"), "400"),
+        (head("transfer-encoding: chunked", "Content-Length: 5"), "400"),
+        (head("Content-Length: 0", "transfer-encoding: identity"), "400"),
+        (head("Transfer-Encoding: identity"), "501"),
+        (head("Transfer-Encoding: gzip, chunked"), "501"),
+        (head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), "501"),
+        (head("Transfer-Encoding: xchunked"), "501"),
+        (head("Transfer-Encoding: "), "501"),
         # What no websocket begins with.
         (head("Upgrade: websocket", line="GET / HTTP/1.0"), "400"),
         (head("Upgrade: websocket", "Content-Length: 1"), "400"),
+        (head("Upgrade: websocket", "Transfer-Encoding: chunked"), "400"),
         # Other versions; the first is how HTTP/2 begins.
         (b"PRI * HTTP/2.0\r\n\r\n", "505"),
         (head(line="GET / HTTP/2.0"), "505"),
@@ -130,7 +149,7 @@ def test_whatever_comes_it_is_read_or_refused(data):
     try:
         found = read_head(data)
     except RemoteProtocolError as error:
-        assert error.name in {"400", "411", "431", "505"}
+        assert error.name in {"400", "431", "501", "505"}
     else:
         again = read_head(found.data)
         assert (again.data, again.body_bytes) == (found.data, found.body_bytes)
@@ -139,7 +158,7 @@ def test_whatever_comes_it_is_read_or_refused(data):
         assert data.index(b"\r\n\r\n") + 4 == len(data)
 
 
-@pytest.mark.parametrize("status", [400, 403, 408, 411, 413, 426, 431, 503, 505])
+@pytest.mark.parametrize("status", [400, 403, 408, 413, 426, 431, 501, 503, 505])
 def test_refusals(status):
     data = refuse(status, "No, né.", ("Retry-After", "5"))
     top, body = data.split(b"\r\n\r\n")

@@ -159,4 +159,4 @@ def test_whatever_comes_it_is_accepted_or_refused(fields, whole):
                 subprotocol = upgrade.subprotocols[-1]
                 assert subprotocol.isascii()
     except RemoteProtocolError as error:
-        assert error.name in {"400", "411", "426"}
+        assert error.name in {"400", "426", "501"}

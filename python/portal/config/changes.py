@@ -30,7 +30,7 @@ LIVE = _name(
         "websocket": "origins ping_seconds pong_seconds errors_per_second error_burst",
         "http": """head_bytes head_seconds half_open half_open_per_address keep_alive_seconds
             send_seconds connections connections_per_address body_bytes body_seconds trusted_proxies
-            forwarded_header metrics_networks""",
+            forwarded_header metrics_networks upstream_seconds upload_bytes""",
         "server": """command directory autostart pid_file output restart_seconds restart_factor
             restart_max_seconds failed_starts connect_seconds stop_seconds portal_stop_seconds
             portal_kill_seconds stranger_stop_seconds resend_uncertain""",
@@ -39,7 +39,7 @@ LIVE = _name(
             commands_per_second command_burst oob_per_second oob_burst pause_seconds line_bytes
             subnegotiation_bytes negotiations_per_second negotiation_burst held_lines held_bytes
             unanswered_messages""",
-        "log": "level path json",
+        "log": "level path http_path json",
         "hub": """tick_events tick_events_crowded tick_guests phase_seconds receive_bytes
             accept_batch accept_pause_seconds refusals unsent_soft_bytes unsent_grace_seconds
             unsent_hard_bytes unsent_total_bytes close_seconds close_cap_seconds close_discard_bytes
@@ -51,9 +51,9 @@ NEEDS_RESTART = _name(
     {
         "": "directory pid_file",
         # A listening socket is opened once, so that no connection is ever refused.
-        "telnet": "hosts port",
+        "telnet": "hosts port more_ports",
         "websocket": "enabled hosts port",
-        "http": "enabled hosts port",
+        "http": "enabled hosts port more_ports upstream",
         "hub": "backlog",
         # Both ends of a link go by what they began with.
         "amp": """host port socket secret connections compression window_bytes own_window_bytes

@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from portal.config.addresses import AMP_SECRET_VARIABLE
-from portal.config.sections import AmpConfig, Config
+from portal.config.sections import AmpConfig, Config, WebSocketConfig
 from portal.config.settings import find_value
 
 # What was expected of each of the settings that do not go together; the likeliest first.
@@ -41,6 +42,7 @@ def find_conflicts(config: Config) -> Iterator[Complaint]:
                 large: f"expected at least {low}, as {small} is, got {high}",
             }
     yield from _find_shared_ports(config)
+    yield from _find_circles(config)
     if is_open(config.amp) and not config.amp.secret and not config.amp.trusted_networks:
         expected = (
             f"{config.amp.host} is not loopback: expected the variable {AMP_SECRET_VARIABLE} too, "
@@ -56,8 +58,9 @@ def find_obstacles(config: Config) -> Iterator[Complaint]:
         yield {"server.directory": f"there is no directory {server.directory}"}
     elif server.command and not _is_program(server.command[0], server.directory):
         yield {"server.command": f"there is no program {server.command[0]!r} that can be started"}
-    if config.log.path is not None and (reason := _why_no_file(Path(config.log.path))):
-        yield {"log.path": reason}
+    for key, path in (("log.path", config.log.path), ("log.http_path", config.log.http_path)):
+        if path is not None and (reason := _why_no_file(Path(path))):
+            yield {key: reason}
     if config.directory is not None and (reason := _why_no_directory(Path(config.directory))):
         yield {"directory": reason}
     if config.amp.socket is not None and (reason := _why_no_entry(Path(config.amp.socket).parent)):
@@ -70,15 +73,16 @@ def is_open(config: AmpConfig) -> bool:
 
 
 def _find_shared_ports(config: Config) -> Iterator[Complaint]:
-    ports: list[tuple[str, str, int, Sequence[str]]] = [
-        (f"{name}.port", f"{name}.hosts", section.port, section.hosts)
-        for name, section, enabled in (
-            ("telnet", config.telnet, True),
-            ("websocket", config.websocket, config.websocket.enabled),
-            ("http", config.http, config.http.enabled),
-        )
-        if enabled
-    ]
+    ports: list[tuple[str, str, int, Sequence[str]]] = []
+    for name, section, enabled in (
+        ("telnet", config.telnet, True),
+        ("websocket", config.websocket, config.websocket.enabled),
+        ("http", config.http, config.http.enabled),
+    ):
+        if enabled:
+            ports.append((f"{name}.port", f"{name}.hosts", section.port, section.hosts))
+            more = () if isinstance(section, WebSocketConfig) else section.more_ports
+            ports += [(f"{name}.more_ports", f"{name}.hosts", port, section.hosts) for port in more]
     if config.amp.socket is None:
         ports.append(("amp.port", "amp.host", config.amp.port, (config.amp.host,)))
     for (one, its, port, hosts), (other, others, second, their_hosts) in combinations(ports, 2):
@@ -86,12 +90,24 @@ def _find_shared_ports(config: Config) -> Iterator[Complaint]:
         if port and port == second and shared:
             text = f"expected another port than {{}}, which is {port} at {shared[0]} too"
             place = f"expected others, since port {port} at {shared[0]} is {{}} too"
-            yield {
-                other: text.format(one),
-                one: text.format(other),
-                others: place.format(one),
-                its: place.format(other),
-            }
+            complaint = {other: text.format(one), one: text.format(other)}
+            if others != its:
+                complaint |= {others: place.format(one), its: place.format(other)}
+            yield complaint
+
+
+def _find_circles(config: Config) -> Iterator[Complaint]:
+    """Find requests that would be passed on to where they came from."""
+    http = config.http
+    if not http.enabled or http.upstream is None:
+        return
+    upstream = urlsplit(http.upstream)
+    host = upstream.hostname or ""
+    if upstream.port in {http.port, *http.more_ports} and any(
+        _overlap(host, each) for each in http.hosts
+    ):
+        expected = f"expected another port, since the Portal's own HTTP port is {upstream.port} too"
+        yield {"http.upstream": expected, "http.port": expected, "http.more_ports": expected}
 
 
 def _overlap(host: str, other: str) -> bool:

@@ -26,6 +26,7 @@ LARGEST = 2**31 - 1
 Count = Annotated[int, Meta(ge=1, le=LARGEST)]
 CountOrNone = Annotated[int, Meta(ge=0, le=LARGEST)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Ports = tuple[Port, ...]
 Amount = Annotated[float, Meta(gt=0, le=1e9)]  # seconds, or how often in one of them
 AmountOrNone = Annotated[float, Meta(ge=0, le=1e9)]
 Factor = Annotated[float, Meta(ge=1, le=1e9)]
@@ -44,6 +45,7 @@ class TelnetConfig(Section, frozen=True, kw_only=True):
     # IPv4 and IPv6, is ["0.0.0.0", "::"].
     hosts: Hosts = ("127.0.0.1",)
     port: Port = 4000  # 0 is any free port
+    more_ports: Ports = ()  # others, on the same hosts
     encoding: str = "utf-8"  # until the client and the Portal agree on another
     handshake_seconds: Amount = 2.0  # the game hears of the client's abilities by then
     keepalive_seconds: AmountOrNone = 30.0  # between NOPs, which keep routers awake; 0 sends none
@@ -75,6 +77,12 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     enabled: bool = True  # whether there is such a port
     hosts: Hosts = ("127.0.0.1",)  # addresses to listen at
     port: Port = 4001  # 0 is any free port
+    more_ports: Ports = ()  # others, on the same hosts, where the same is served
+    # The game's own web server, as "http://127.0.0.1:4005"; "": it has none. All that is asked for
+    # is passed on to it, in place of the Portal's own pages; websockets stay the Portal's.
+    upstream: str | None = None
+    upstream_seconds: Amount = 60.0  # so long it may say nothing before its answer or within it
+    upload_bytes: CountOrNone = 100 * MIB  # of a request that is passed on; files come in these
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head
     half_open: Count = 1000  # connections without a whole request yet; the oldest gives way
@@ -84,8 +92,8 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     send_seconds: Amount = 30.0  # so long a peer may take nothing of an answer
     connections: Count = 1000  # that are no websockets, with a task each
     connections_per_address: Count = 200  # of them: thirty browsers, with six each
-    body_bytes: CountOrNone = 64 * KIB  # of a request; nothing here takes more
-    body_seconds: Amount = 15.0  # from the end of a request's head to that of its body
+    body_bytes: CountOrNone = 64 * KIB  # of a request to the Portal itself; nothing takes more
+    body_seconds: Amount = 15.0  # so long a body is waited for, and a longer one for each 64 KiB
     # Proxies whose word about the player's address is believed, as addresses or networks. No limit
     # per address holds for them.
     trusted_proxies: tuple[str, ...] = ()
@@ -174,6 +182,8 @@ class LogConfig(Section, frozen=True, kw_only=True):
 
     level: str = "info"  # debug, info, warning, error or critical
     path: str | None = None  # of a file, which SIGHUP opens anew; "" is standard error
+    # Of a file for requests only, a line each as web servers write them; "": there is none.
+    http_path: str | None = None
     json: bool | None = None  # true, false, or "auto": for people on a terminal, JSON elsewhere
 
 

@@ -36,6 +36,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 # Browsers write an origin in lower case and leave the usual port out.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+# Its port is named: the game's web server and the Portal are often on one machine.
+_UPSTREAM = re.compile(r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
 _USUAL_PORTS = {"https": ":443", "http": ":80"}
 
 _KINDS: Mapping[type, str] = {
@@ -43,7 +45,11 @@ _KINDS: Mapping[type, str] = {
     inspect.FloatType: "a number",
     inspect.StrType: "a text",
     inspect.BoolType: "true or false",
-    inspect.VarTupleType: 'a list of texts, as ["one", "two"]',
+}
+# And what of lists, by what is in them.
+_LISTS: Mapping[type, str] = {
+    inspect.StrType: 'a list of texts, as ["one", "two"]',
+    inspect.IntType: "a list of whole numbers, as [1, 2]",
 }
 
 
@@ -74,7 +80,13 @@ def parse(setting: Setting, text: str) -> Any:
         return _split(text)
     kind, _ = _look_at(setting.kind)
     read = _READERS.get(type(kind))
-    return text if read is None else read(text.strip())
+    if read is None:
+        return text
+    found = read(text.strip())
+    if isinstance(kind, inspect.VarTupleType):
+        read = _READERS.get(type(kind.item_type), str)
+        return [read(part) for part in found]
+    return found
 
 
 def write(setting: Setting, value: Any) -> str:
@@ -108,8 +120,15 @@ def _expect(kind: inspect.Type, value: Any) -> str:
             return f"expected {_describe_range(kind, value)}"
     if isinstance(kind, inspect.LiteralType):
         return "expected one of " + ", ".join(sorted(map(str, kind.values)))
-    if isinstance(kind, inspect.VarTupleType) and value == []:
-        return "expected at least one"
+    if isinstance(kind, inspect.VarTupleType):
+        item = kind.item_type
+        if value == []:
+            return "expected at least one"
+        if isinstance(item, inspect.IntType) and isinstance(value, list):
+            wrong = [each for each in value if type(each) is int]
+            if len(wrong) == len(value):
+                return f"expected {_describe_range(item, max(wrong, key=abs))} each"
+        return f"expected {_LISTS[type(item)]}"
     return f"expected {_KINDS[type(kind)]}"
 
 
@@ -211,6 +230,13 @@ def _check_origin(text: str) -> str:
     return ""
 
 
+def _check_upstream(text: str) -> str:
+    found = _UPSTREAM.fullmatch(text)
+    if found is None or not 0 < int(found[2]) < 65536:
+        return "http://host:port and nothing behind it"
+    return _check_host(found[1].strip("[]"))
+
+
 def _check_encoding(name: str) -> str:
     try:
         # What moves the ends of lines, such as UTF-16, cannot be spoken over telnet.
@@ -247,6 +273,7 @@ _RULES: Mapping[str, Callable[[str], str]] = {
     "websocket.hosts": _check_host,
     "websocket.origins": _check_origin,
     "http.hosts": _check_host,
+    "http.upstream": _check_upstream,
     "http.trusted_proxies": _check_network,
     "http.metrics_networks": _check_network,
     "server.command": _check_path,
@@ -256,4 +283,5 @@ _RULES: Mapping[str, Callable[[str], str]] = {
     "amp.trusted_networks": _check_network,
     "log.level": _check_level,
     "log.path": _check_path,
+    "log.http_path": _check_path,
 }

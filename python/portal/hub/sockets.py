@@ -7,6 +7,7 @@ quarter of an hour: hence the bound on them, which ends the connection after the
 """
 
 import socket
+import struct
 from contextlib import suppress
 
 # Silence before the first question. Below it a phone would be woken for nothing, and players whose
@@ -56,6 +57,13 @@ def is_local(sock: socket.socket, address: str) -> bool:
     with suppress(OSError):
         return bool(sock.getsockname()[0] == address)
     return False
+
+
+def reset_at_close(sock: socket.socket) -> None:
+    """Let closing a socket reset the connection, so that its peer sees no orderly end."""
+    if sock.family != socket.AF_UNIX:
+        with suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def take_error(sock: socket.socket) -> OSError | None:

@@ -7,6 +7,7 @@ task and some kilobytes each, so it is not for players by the thousand.
 import trio
 
 from portal.hub.connection import Connection
+from portal.hub.sockets import reset_at_close
 
 # More unread input pauses the connection, more unsent output makes `send_all` wait: enough for a
 # busy line, and ten times a thousand of them are still little.
@@ -110,6 +111,11 @@ class ConnectionStream(trio.abc.Stream):
     def cut_slow_reader(self) -> None:
         """End a connection whose peer takes too little."""
         self.connection.abort("read too slowly: it took too little of a long answer")
+
+    def break_off(self, reason: str) -> None:
+        """End at once, by a reset: the peer shall not take what it has for the whole."""
+        reset_at_close(self.connection._socket)
+        self.connection.abort(reason)
 
     def abandon(self) -> None:
         """Close from outside: a task that sends gets BrokenResourceError, at once.

@@ -1,24 +1,26 @@
 """HTTP on the hub: hypercorn serves what is no websocket, each connection in a task of its own.
 
 Hypercorn's `TCPServer` runs on an `HttpStream`, so that plain connections, and later those behind
-TLS and the PROXY header, look alike to it. `TCPServer`, `WorkerContext`, `ASGIWrapper` and
-`Updated` are hypercorn's own parts: its version is pinned, and `tests/protocols/test_http.py` is
-the contract.
+TLS and the PROXY header, look alike to it. `TCPServer`, `WorkerContext` and `Updated` are
+hypercorn's own parts, and `Requests` stands where its wrapper of an application would: its version
+is pinned, and `tests/protocols/test_http.py` is the contract.
 
 A websocket may come on a connection that was kept alive after a page: hypercorn is then ended, and
 the connection goes back to `portal.protocols.opening`.
 """
 
+import copy
+import math
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import hypercorn.config
 import hypercorn.events
 import structlog
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
@@ -26,13 +28,13 @@ from portal.config import HttpConfig
 from portal.hub.addresses import Tally
 from portal.hub.connection import Connection
 from portal.metrics import Metrics
+from portal.protocols.http_request import Application, Requests
 from portal.protocols.http_stream import HttpStream
 from portal.protocols.opening import OpeningProtocol
+from portal.wire.access_log import AccessLog, make_access_line
 from portal.wire.http import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
-
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 BUSY = "Too many pages are being read at the moment. Please try again."
 TOO_MANY = "Too many pages are being read from your address. Please try again."
@@ -57,7 +59,7 @@ class HttpProtocol:
         self.metrics = metrics
         self.opening = opening
         self.tally = Tally(config.connections_per_address, opening.websocket.proxies.trust)
-        self._application = ASGIWrapper(application)
+        self._application = application
         self._settings = Settings(config)
         self._context = WorkerContext(None)
         self._turn = trio.Lock()
@@ -133,7 +135,9 @@ class HttpProtocol:
             self._hand_back(stream, stream.upgrade)
 
     def _make_server(self, stream: HttpStream) -> "Server":
-        return Server(self._application, self._settings, self._context, {}, cast("Any", stream))
+        requests = Requests(self._application, stream)
+        settings = self._settings.apply_to(stream)
+        return Server(cast("Any", requests), settings, self._context, {}, cast("Any", stream))
 
     def _hand_back(self, stream: HttpStream, upgrade: bytes) -> None:
         """Give a connection to the websockets, with all that was read of it."""
@@ -163,18 +167,34 @@ class Server(TCPServer):
 
 
 class Settings(hypercorn.config.Config):
-    """Hypercorn's settings, and the headers of every answer, its own ones too."""
+    """Hypercorn's settings, and the headers of every answer, its own ones too.
+
+    They are those of one connection (`apply_to`): an answer that the application only passes on
+    has its headers already.
+    """
+
+    stream: HttpStream | None = None
 
     def __init__(self, config: HttpConfig) -> None:
         super().__init__()
         self.keep_alive_timeout = config.keep_alive_seconds
         self.h11_max_incomplete_size = config.head_bytes
+        # No more of a body comes than is asked for, so nothing has to wait for room.
+        self.max_app_queue_size = cast("int", math.inf)
         self.include_server_header = False
         self.errorlog = None
         self.logger_class = Logger  # type: ignore[assignment]
 
+    def apply_to(self, stream: HttpStream) -> "Settings":
+        """Return the settings for a connection."""
+        settings = copy.copy(self)
+        settings.stream = stream
+        return settings
+
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
         """Return the date, and what keeps strangers out of the pages."""
+        if self.stream is not None and self.stream.bare:
+            return []
         return [*super().response_headers(protocol), *_SECURITY]
 
 
@@ -208,11 +228,11 @@ def measure_requests(
     application: Application,
     metrics: Metrics,
     find_address: Callable[[MutableMapping[str, Any]], str],
+    access_log: AccessLog,
 ) -> Application:
     """Wrap an application: each request is counted and logged with the player's real address.
 
-    `find_address(scope)` gives that address. The body of a request is read to its end, within the
-    connection's bounds, whether the application wants it or not: hypercorn would wait for that.
+    `find_address(scope)` gives that address. The access log has the same in another form.
     """
 
     async def measured(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -221,16 +241,16 @@ def measure_requests(
         scope["portal.peer"] = scope["client"][0] if scope["client"] else ""
         scope["client"] = (address, 0)
         status = 0  # where the client left before it had any
+        size = 0
 
         async def note(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
+            size += len(message.get("body", b""))
             await send(message)
 
         try:
-            while (await receive()).get("more_body"):
-                pass
             await application(scope, receive, note)
         finally:
             metrics.http_requests += 1
@@ -242,5 +262,13 @@ def measure_requests(
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
             )
+            if access_log.write is not None:
+                path, version = scope["raw_path"][:PATH_LENGTH], scope["http_version"]
+                request = b"%b %b HTTP/%b" % (scope["method"].encode(), path, version.encode())
+                now = datetime.now(tz=UTC).astimezone()
+                line = make_access_line(
+                    address, request, scope["headers"], status=status, size=size, when=now
+                )
+                access_log.write(line)
 
     return measured

@@ -30,6 +30,10 @@ INDEX = "index.html"
 CACHE = "no-cache"
 UNKNOWN = "unknown"  # as a proxy writes it that hides its clients (RFC 7239)
 
+# What remains the Portal's own beside a game's pages: to whom it matters, and to everybody.
+OF_OPERATORS = frozenset({"/healthz", "/readyz", "/metrics"})
+OF_PLAYERS = frozenset({"/webclientdata"})
+
 Render = Callable[[str], tuple[bytes, str]]
 
 
@@ -53,9 +57,10 @@ class Pages:
         self._proxies.reconfigure(config)
         self._metrics_networks = parse_networks(config.metrics_networks)
 
-    def make_application(self) -> Starlette:
-        """Make the application; it holds every file of the client."""
-        files = dict(_read_files(resources.files("portal").joinpath("web")))
+    def make_application(self, *, client: bool = True) -> Starlette:
+        """Make the application; it holds every file of the client, if that is served."""
+        web = resources.files("portal").joinpath("web")
+        files = dict(_read_files(web)) if client else {}
         routes = [
             Route("/healthz", self.health),
             Route("/readyz", self.readiness),
@@ -76,6 +81,23 @@ class Pages:
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         )
         return self._proxies.find_client(client[0] if client else "", headers)
+
+    def keeps(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether a request is the Portal's own where everything else is the game's.
+
+        A game may have pages of the same names. So the operators' are for those who may see the
+        figures, and to whoever comes through a proxy they are the game's.
+        """
+        if scope["path"] not in OF_OPERATORS:
+            return scope["path"] in OF_PLAYERS
+        address = scope["client"][0]
+        if is_passed_on(name.decode("latin-1") for name, _ in scope["headers"]):
+            return False
+        return not address or is_in(address, self._metrics_networks)
+
+    def trusts(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether a request comes from a proxy whose word counts."""
+        return self._proxies.trust(scope["portal.peer"])
 
     async def health(self, _request: Request) -> Response:
         """Say that the process is alive."""
