@@ -1,19 +1,19 @@
 """The Portal beside Evennia's own, both in front of the same game.
 
-The game is made for the run, by an Evennia in an environment of its own (`evennia_game`).
+The game is made for the run; it, both Portals and the Server run in the environment of that Evennia
+(`evennia_sides`).
 """
 
 import contextlib
 import time
 
-import evennia_game
 import evennia_look
+import evennia_sides
 import fanout
 import processes
 import rounds as turns
 from results import Aim, aims_table, table, write
 
-SIDES = ("Portal", "Evennia")
 PROTOCOLS = {"telnet": {}, "websocket": {"form": "inputfunc"}}
 # Seconds until players are settled. Those on telnet who answer no option are after two, and each of
 # them costs a stock Portal a message then: that is no part of a round trip.
@@ -29,7 +29,7 @@ COMPRESSING = ("Evennia",)
 FEW = 2  # rounds of what takes long
 
 METHOD = """\
-A stock Evennia Portal, started by the command of its launcher, and this one, started as `portal run --evennia`, in front of the same new game: nothing is set but ports, and throttles that are out of the way. Both have all their ports open, telnet, websocket and web.
+A stock Evennia Portal, started by the command of its launcher, and this one, started as `portal run --evennia`, in front of the same new game and by the same Python, each with the libraries of Evennia's environment: nothing is set but ports, and throttles that are out of the way. Both have all their ports open, telnet, websocket and web.
 The measured process is pinned to one core, the load (players and a stub Server that answers at once, `crates/load`) to another. CPU is the run time of the whole process divided by what it did in the same stretch, p50 and p99 are what the players saw, in microseconds.
 The sides take turns in one run; each figure is the median of {rounds} rounds of {seconds:g} s."""
 
@@ -48,13 +48,13 @@ One player of the real game, with its real Server behind either Portal, types `l
 
 def run(*, quick=False):
     """Measures everything; about four minutes, or one where it is `quick`."""
-    python = evennia_game.find_python()
+    python = evennia_sides.find_python()
     if python is None:
-        message = f"no Evennia: {evennia_game.PYTHON} names the Python of its environment"
+        message = f"no Evennia: `make bench` installs one, {evennia_sides.PYTHON} names another"
         raise SystemExit(message)
     rounds, seconds = (1, 0.5) if quick else (3, 1.0)
     clients = 200 if quick else 1000
-    with evennia_game.made(python) as game:
+    with evennia_sides.made(python) as game:
         makers = {"Portal": game.portal, "Evennia": game.stock}
         return {
             "rounds": rounds,

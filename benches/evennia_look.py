@@ -7,7 +7,7 @@ import contextlib
 import socket
 import time
 
-from evennia_game import PLAYER
+from evennia_sides import PLAYER
 
 # The last words of the login screen, and of the first room, which end a reply.
 SCREEN = b"will re-show this screen."

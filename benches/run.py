@@ -34,7 +34,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description="Measures Portal and writes benches/results.")
-    parser.add_argument("--quick", action="store_true", help="four minutes instead of fifteen")
+    parser.add_argument("--quick", action="store_true", help="five minutes instead of twenty")
     parser.add_argument("--only", choices=SECTIONS, help="one section; the others' figures stay")
     return parser.parse_args(arguments)
 

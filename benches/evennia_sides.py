@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import processes
 ROOT = Path(__file__).parents[1]
 PYTHON = "PORTAL_EVENNIA_PYTHON"
 BESIDE = ROOT / ".evennia/5.0.1/bin/python"
-TWISTD = "peers/evennia_portal.py"
+TWISTD = processes.HERE / "peers/evennia_portal.py"
+BEGINNING = processes.HERE / "peers/evennia_beginning.py"
 PLAYER = ("bench", "a password for the bench")
 STEP_SECONDS = 120  # a step of making a game, on a busy machine
 PORTS = "PORTAL_BENCH_PORTS"
@@ -43,7 +43,7 @@ LIMITS = {
 
 
 def find_python():
-    """The Python of an environment with Evennia in it, or None."""
+    """The Python of an environment with Evennia and this Portal in it, or None."""
     path = Path(os.environ.get(PYTHON) or BESIDE)
     return path if path.exists() else None
 
@@ -73,7 +73,7 @@ class Game:
     def populate(self):
         """Makes its database, its first player and its first room; some ten seconds."""
         self.run(self.python, "-m", "django", "migrate", "--verbosity=0", **self._django())
-        self.run(self.python, processes.HERE / "peers/evennia_beginning.py", *PLAYER)
+        self.run(self.python, BEGINNING, *PLAYER)
 
     def _django(self):
         return {"DJANGO_SETTINGS_MODULE": "server.conf.settings", "PYTHONPATH": self.directory}
@@ -81,44 +81,32 @@ class Game:
     @contextlib.contextmanager
     def stock(self):
         """Evennia's own Portal: (child, its ports by name)."""
-        with self._twistd(processes.cores()[0], free_ports()) as child:
+        with self._running(processes.cores()[0], free_ports(), TWISTD) as child:
             yield child, child.read()
 
     @contextlib.contextmanager
     def portal(self):
-        """This Portal: the same. The settings are collected where Evennia is."""
-        ports = {PORTS: free_ports()}
-        collected = self.run(
-            self.python, "-m", "portal.evennia.collecting", PYTHONPATH=ROOT / "python", **ports
-        )
-        command = [sys.executable, processes.HERE / "evennia_process.py", self.directory]
-        with tempfile.NamedTemporaryFile() as settings:
-            settings.write(collected)
-            settings.flush()
-            with processes.running(
-                [*command, settings.name],
-                processes.cores()[0],
-                cwd=self.directory,
-                env=_environment(**LIMITS),
-            ) as child:
-                info = child.read()
-                ways = {f"{way}_port": info[way][0][1] for way in ("telnet", "websocket")}
-                yield child, {**ways, "amp_port": info["amp"][1]}
+        """This Portal: the same."""
+        command = ["-m", "portal", "run", "--evennia", self.directory, "--json"]
+        with self._running(processes.cores()[0], free_ports(), *command, **LIMITS) as child:
+            info = child.read()
+            ways = {f"{way}_port": info[way][0][1] for way in ("telnet", "websocket")}
+            yield child, {**ways, "amp_port": info["amp"][1]}
 
     @contextlib.contextmanager
     def server(self, amp_port):
         """Its Server, which dials in there, on the core of the load."""
         ports = f"1 2 {amp_port} 4 {free_ports().split()[0]}"
-        with self._twistd(processes.cores()[1], ports, "server") as child:
+        with self._running(processes.cores()[1], ports, TWISTD, "server") as child:
             child.read()
             yield child
 
-    def _twistd(self, core, ports, *arguments):
+    def _running(self, core, ports, *arguments, **environment):
         return processes.running(
-            [self.python, processes.HERE / TWISTD, *arguments],
+            [self.python, *arguments],
             core,
             cwd=self.directory,
-            env=_environment(**{PORTS: ports}),
+            env=_environment(**environment, **{PORTS: ports}),
         )
 
 
