@@ -88,7 +88,7 @@ def mark(run):
         table: section(**{name: values[f"{table}.{name}"] for name in section.__struct_fields__})
         for table, section in list_tables().items()
     }
-    top = {key: values[key] for key in values if "." not in key}
+    top = {key: value for key, value in values.items() if "." not in key}
     return Config(**top, **tables), values
 
 

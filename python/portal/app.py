@@ -46,6 +46,7 @@ from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
 from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
 from portal.protocols.opening import OpeningProtocol
+from portal.protocols.rendering import Rendering
 from portal.protocols.telnet import TelnetProtocol
 from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
@@ -129,7 +130,7 @@ class Portal:
         )
         self.amp_server.launcher.game = evennia
         self._connect_supervisor()
-        parts = (config, self.metrics, self.hub, self.sessionhandler)
+        parts = (config, self.metrics, self.hub, self.sessionhandler, Rendering(config.markup))
         self.telnet = TelnetProtocol(*parts)
         proxies = Proxies(config.http)
         self.admission = Admission(config.limits, proxies.trust)
@@ -284,7 +285,8 @@ class Portal:
     def _ways_in(self) -> Iterator[tuple[str, PlayerPort, MakeProtocol]]:
         """Name the ports for players: each with its settings and what makes its protocols."""
         config = self.config
-        yield "telnet", config.telnet, self.telnet.make_protocol
+        if config.telnet.enabled:
+            yield "telnet", config.telnet, self.telnet.make_protocol
         if config.websocket.enabled:
             yield "websocket", config.websocket, self.opening.make_websocket
         if self.http is not None:
@@ -297,7 +299,7 @@ class Portal:
         Cancelled, it drops everything within about two seconds; `stop` is the orderly way.
         Raises what `open` does, unless that was called before.
         """
-        if not self.player_listeners:
+        if not self._listeners():
             self.open()
         try:
             async with trio.open_nursery() as below:
