@@ -284,7 +284,8 @@ class Portal:
     def _ways_in(self) -> Iterator[tuple[str, PlayerPort, MakeProtocol]]:
         """Name the ports for players: each with its settings and what makes its protocols."""
         config = self.config
-        yield "telnet", config.telnet, self.telnet.make_protocol
+        if config.telnet.enabled:
+            yield "telnet", config.telnet, self.telnet.make_protocol
         if config.websocket.enabled:
             yield "websocket", config.websocket, self.opening.make_websocket
         if self.http is not None:
@@ -297,7 +298,7 @@ class Portal:
         Cancelled, it drops everything within about two seconds; `stop` is the orderly way.
         Raises what `open` does, unless that was called before.
         """
-        if not self.player_listeners:
+        if not self._listeners():
             self.open()
         try:
             async with trio.open_nursery() as below:

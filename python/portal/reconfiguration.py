@@ -13,6 +13,7 @@ from portal import logs
 from portal.app import Portal
 from portal.config import Config, LogConfig
 from portal.errors import ConfigError
+from portal.log_rotation import Rotation
 from portal.logs import LogFile
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,8 @@ def _refuse(error: ConfigError) -> None:
 
 
 def _open(config: LogConfig) -> LogFile:
-    return logs.configure(config.level, path=config.path, json=config.json)
+    rotation = Rotation(config.max_bytes, config.days)
+    return logs.configure(config.level, path=config.path, json=config.json, rotation=rotation)
 
 
 def _open_access(config: LogConfig) -> LogFile | None:

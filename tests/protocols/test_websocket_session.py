@@ -14,7 +14,6 @@ from portal.config import Config, LimitsConfig, WebSocketConfig
 from portal.hub.hub import Hub
 from portal.hub.listener import Admission
 from portal.metrics import Metrics
-from portal.protocols.player import TOO_LONG
 from portal.protocols.websocket import WebSocketProtocol
 from portal.protocols.websocket_session import LARGEST_SIZE, NO_TEXT, TOO_MANY_ERRORS
 from portal.sessionhandler import PortalSessionHandler
@@ -152,7 +151,7 @@ def test_a_line_too_long_is_told_as_on_telnet(make_world, peer, form):
         heard, told = world.say("text", [text], options)
         return heard, [message[1][0] for message in told]
 
-    told = TOO_LONG.format(1000)
+    told = LimitsConfig().say_too_long("1000 bytes")
     with structlog.testing.capture_logs() as logs:
         for fits in ("x" * 1000, "é" * 500, "😀" * 250):
             assert say(fits) == ([fits if form == "plain" else [[fits], options]], [])

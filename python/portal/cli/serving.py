@@ -44,8 +44,8 @@ def run(options: Options) -> int:
 
 def _run_evennia(options: Options) -> int:
     """Be the Portal of an Evennia game; the launcher's hook gives its settings by a descriptor."""
-    from portal.evennia.game import collect_from, read_collected  # noqa: PLC0415
-    from portal.evennia.settings import make_game, read_layer  # noqa: PLC0415
+    from portal.evennia.game import collect_from, make_game, read_collected  # noqa: PLC0415
+    from portal.evennia.settings import read_layer  # noqa: PLC0415
 
     descriptor = options.get("settings_fd")
     collected = (

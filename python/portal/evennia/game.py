@@ -6,10 +6,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from portal.config import Config
 from portal.errors import ConfigError
+
+PROFILING = ("--savestats", "--profiler=cprofile")
+LOCKDOWN = "  LOCKDOWN_MODE active: Only local connections."
 
 COLLECTING_SECONDS = 60.0  # importing Evennia takes one or two, on a slow machine ten
 
@@ -46,6 +50,28 @@ class Game:
         """
         wanted = isinstance(arguments, list) and "--profiler=cprofile" in arguments
         return self.profiled if wanted else self.config.server.command
+
+
+def make_game(collected: Mapping[str, Any], config: Config) -> Game:
+    """Put a game together of what was collected, and the configuration made of it."""
+    directory = collected["directory"]
+    profile = Path(directory, "server", "logs", "server.prof")
+    lockdown = collected["settings"]["LOCKDOWN_MODE"]
+    return Game(
+        directory=directory,
+        config=config,
+        environment={
+            "PYTHONPATH": ":".join(collected["path"]),
+            "DJANGO_SETTINGS_MODULE": collected["settings_module"],
+        },
+        status={
+            "version": f"{collected['version']}",
+            "errors": "",
+            "info": "",
+            "lockdown_mode": LOCKDOWN if lockdown else "",
+        },
+        profiled=(*config.server.command, *PROFILING, f"--profile={profile}"),
+    )
 
 
 def collect_from(directory: str) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from portal.metrics import Metrics
 from portal.session import Session, SessionHandler
 from portal.throttle import TELL_SECONDS, TokenBucket
 
-TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
-
 # What was rendered last is kept for whoever is sent the same next. A longer text is hardly said to
 # many, and would stay in memory.
 REMEMBERED_LENGTH = 16 * 1024
@@ -140,7 +138,8 @@ class PlayerSession(Session):
         if self._told is not None and now - self._told < TELL_SECONDS:
             return False
         self._told = now
-        self.send_text(TOO_LONG.format(limit))
+        if text := self.protocol.config.limits.say_too_long(f"{limit} bytes"):
+            self.send_text(text)
         return True
 
     def _resume_reading(self) -> None:

@@ -20,6 +20,7 @@ from portal.session import SessionHandler
 from portal.wire.charset import find_encoding
 from portal.wire.events import (
     CharsetAgreed,
+    Command,
     Event,
     LineTooLong,
     OptionEnabled,
@@ -29,7 +30,7 @@ from portal.wire.events import (
     WindowSize,
 )
 from portal.wire.options import SGA
-from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec, encode_text
+from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec, decode_text, encode_text
 from portal.wire.terminal_type import terminal_flags
 
 log = structlog.get_logger(__name__)
@@ -161,7 +162,8 @@ class TelnetSession(PlayerSession):
                 return
             if codec.hidden:
                 self.connection.write(CRLF)  # the player's Enter was not shown either
-            self.data_in(text=event.decode(codec.encoding, "replace"))
+            others = self.protocol.config.telnet.more_encodings
+            self.data_in(text=decode_text(event, codec.encoding, others))
         if self.settled:
             if changed:
                 self.sessionhandler.sync(self)
@@ -349,6 +351,9 @@ class TelnetSession(PlayerSession):
             case LineTooLong(limit):
                 if self.tell_too_long(limit):
                     log.info("line_too_long", sessid=self.sessid, limit=limit)
+            case Command(0):  # NUL between lines
+                if text := self.protocol.config.telnet.idle_command:
+                    self.data_in(text=text)
             case SubnegotiationTooLong(limit):
                 self.protocol.metrics.subnegotiations_too_long += 1
                 log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)
