@@ -46,6 +46,7 @@ from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
 from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
 from portal.protocols.opening import OpeningProtocol
+from portal.protocols.rendering import Rendering
 from portal.protocols.telnet import TelnetProtocol
 from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
@@ -129,7 +130,7 @@ class Portal:
         )
         self.amp_server.launcher.game = evennia
         self._connect_supervisor()
-        parts = (config, self.metrics, self.hub, self.sessionhandler)
+        parts = (config, self.metrics, self.hub, self.sessionhandler, Rendering(config.markup))
         self.telnet = TelnetProtocol(*parts)
         proxies = Proxies(config.http)
         self.admission = Admission(config.limits, proxies.trust)

@@ -11,7 +11,6 @@ import trio
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.protocols.player import REMEMBERED_LENGTH
 from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
 
@@ -192,23 +191,41 @@ RESET = b"\x1b[0m"
         ({"text": "two\nlines\n"}, {}, b"two\r\nlines\r\n"),
         ({"text": "hello"}, {"FORCEDENDLINE": False}, b"hello"),
         ({"text": 42}, {}, b"42\r\n"),
-        ({"text": [[None], {}]}, {}, b"\r\n"),
+        ({"text": [[None], {}]}, {}, b""),
         ({"text": "|rred|n."}, {}, RED + b"red" + RESET + b".\r\n"),
         ({"text": "|rred"}, {}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "|rred\n"}, {}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "a||b"}, {}, b"a|b\r\n"),
         ({"text": "|rred"}, {"NOCOLOR": True}, b"red\r\n"),
         ({"text": "|rred"}, {"SCREENREADER": True}, b"red\r\n"),
-        ({"text": "|rred"}, {"ANSI": False}, b"red\r\n"),
+        ({"text": "|rred"}, {"TTYPE": True, "ANSI": False}, b"red\r\n"),
         ({"text": "|rred"}, {"ANSI": False, "XTERM256": True}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "|rred"}, {"RAW": True}, b"|rred\r\n"),
         ({"text": ("|rred", {"options": {"raw": True}})}, {}, b"|rred\r\n"),
         ({"text": ("|rred", {"options": {"raw": False}})}, {"RAW": True}, RED + b"red\x1b[0m\r\n"),
         ({"text": ("|rred", {"options": {"nocolor": True}})}, {}, b"red\r\n"),
-        ({"text": ("|rred", {"options": {"ansi": False}})}, {}, b"red\r\n"),
+        ({"text": ("|rred", {"options": {"ansi": False}})}, {"TTYPE": True}, b"red\r\n"),
+        ({"text": "|#f00red"}, {}, b"\x1b[38;2;255;0;0mred" + RESET + b"\r\n"),
+        (
+            {"text": "|#f00red"},
+            {"TTYPE": True, "XTERM256": True},
+            b"\x1b[38;5;196mred" + RESET + b"\r\n",
+        ),
+        ({"text": "|#f00red"}, {"TTYPE": True, "ANSI": True}, RED + b"red" + RESET + b"\r\n"),
+        (
+            {"text": "|lcgo|ltgo|le & <b>"},
+            {"MXP": True},
+            b'\x1b[4z<SEND HREF="go">go\x1b[4z</SEND> &amp; &lt;b&gt;\r\n',
+        ),
+        ({"text": "|r--red||n"}, {"SCREENREADER": True}, b"red|n\r\n"),
+        ({"text": "--<b>"}, {"SCREENREADER": True, "MXP": True}, b"&lt;b&gt;\r\n"),
+        ({"text": "--|r<b>"}, {"SCREENREADER": True, "MXP": True, "RAW": True}, b"<b>\r\n"),
+        ({"text": "hi"}, {"NOGOAHEAD": False}, b"hi\r\n\xff\xf9"),
+        ({"prompt": "> "}, {"NOGOAHEAD": False}, b"> \xff\xf9"),
+        ({"prompt": [[None], {}]}, {}, b""),
         (
             {"text": ("|rred", {"options": {"ansi": True}})},
-            {"ANSI": False},
+            {"TTYPE": True, "ANSI": False},
             RED + b"red\x1b[0m\r\n",
         ),
         ({"text": ("|rred", {"options": {"screenreader": True}})}, {}, b"red\r\n"),
@@ -227,18 +244,18 @@ def test_text(world, message, flags, expected):
     assert b"".join(world.connection.take()) == expected
 
 
-@pytest.mark.parametrize("longer", [0, 1])
-def test_a_long_text_is_not_remembered(world, longer):
-    text = "x" * (REMEMBERED_LENGTH + longer)
-    world.session.send_text(text)
-    assert world.connection.take() == [text.encode() + b"\r\n"]
-    assert (world.protocol._last is None) is bool(longer)
-
-
 def test_what_telnet_cannot_say_is_left_out(world):
     world.session.data_out(logged_in=None, map={"a": 1}, text="hi")
     assert world.connection.take() == [b"hi\r\n"]
     assert world.metrics.messages_unsupported == 2
+
+
+def test_a_player_may_see_what_they_typed(world):
+    world.session.protocol_flags["LOCALECHO"] = True
+    assert world.receive(b"|rlook\r\n") == (["|rlook"], [b"|rlook\r\n"])
+    world.session.data_out(text="Password?", options={"echo": False})
+    world.connection.take()
+    assert world.receive(b"\xff\xfd\x01secret\r\n") == (["secret"], [b"\r\n"])
 
 
 def test_a_password_is_hidden(world):

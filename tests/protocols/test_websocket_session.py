@@ -276,9 +276,8 @@ def test_changes_of_size_have_the_limit_of_controls(make_world):
     [
         ({"text": "hello"}, {}, ["text", ["hello"], {}]),
         ({"text": ""}, {}, ["text", [""], {}]),
-        ({"text": "<b>\n "}, {}, ["text", ["&lt;b&gt;\n "], {}]),
+        ({"text": "<b>\n "}, {}, ["text", ["&lt;b&gt;<br> "], {}]),
         ({"text": 42}, {}, ["text", ["42"], {}]),
-        ({"text": [[None], {}]}, {}, ["text", [""], {}]),
         ({"text": "|rred"}, {}, ["text", [RED], {}]),
         ({"text": "|rred"}, {"NOCOLOR": True}, ["text", ["red"], {}]),
         ({"text": "|rred"}, {"SCREENREADER": True}, ["text", ["red"], {}]),
@@ -341,6 +340,20 @@ def test_what_is_sent(world, message, flags, expected):
     world.session.protocol_flags.update(flags)
     world.session.data_out(message)
     assert world.take() == [expected]
+
+
+def test_no_text_is_no_message(world):
+    world.session.data_out({"text": [[None], {}]})
+    assert world.take() == []
+
+
+def test_a_player_may_see_what_they_typed(world):
+    world.session.protocol_flags["LOCALECHO"] = True
+    echo = ["text", ["|rlook &lt;b&gt;"], {}]
+    assert world.say("text", ["|rlook <b>"], {}) == (["|rlook <b>"], [echo])
+    world.session.data_out(prompt="Password: ", options={"echo": False})
+    world.take()
+    assert world.say("text", ["secret"], {}) == (["secret"], [])
 
 
 def test_a_password_is_hidden(world):

@@ -41,6 +41,8 @@ LIVE = _name(
             line_characters too_fast_text too_long_text
             subnegotiation_bytes negotiations_per_second negotiation_burst held_lines held_bytes
             unanswered_messages""",
+        "markup": """only_own codes bright_backgrounds foregrounds backgrounds grey_foregrounds
+            grey_backgrounds screenreader_strip""",
         "log": "level path http_path max_bytes days json",
         "hub": """tick_events tick_events_crowded tick_guests phase_seconds receive_bytes
             accept_batch accept_pause_seconds refusals unsent_soft_bytes unsent_grace_seconds

@@ -31,6 +31,7 @@ Amount = Annotated[float, Meta(gt=0, le=1e9)]  # seconds, or how often in one of
 AmountOrNone = Annotated[float, Meta(ge=0, le=1e9)]
 Factor = Annotated[float, Meta(ge=1, le=1e9)]
 Level = Annotated[int, Meta(ge=0, le=9)]
+Pairs = tuple[tuple[str, str], ...]
 Hosts = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
@@ -192,6 +193,32 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
         return self.too_long_text.replace("{limit}", limit)
 
 
+class MarkupConfig(Section, frozen=True, kw_only=True):
+    """Codes for colours that the game has beside the usual ones (`|r`, `|500`, `|#ff0000`).
+
+    Tags stand for themselves, expressions are regular expressions; what comes first is tried
+    first. A tag or expression that stands for more than 64 bytes is refused, as is one that is
+    wrong: the log names it, and the others are followed.
+    """
+
+    only_own: bool = False  # the usual codes are not known; ||, links and |#ff0000 still are
+    # Tags, each with the ANSI sequence or the text for it, as [["%cr", "\\u001b[31m"]].
+    codes: Pairs = ()
+    # Tags of bright backgrounds, each with one of a background of the palette, as
+    # [["{[r", "{[500"]].
+    bright_backgrounds: Pairs = ()
+    # Expressions with three groups for red, green and blue, each 0 to 5, as
+    # ['%c([0-5])([0-5])([0-5])'].
+    foregrounds: tuple[str, ...] = ()
+    backgrounds: tuple[str, ...] = ()  # the same for what is behind the text
+    # Expressions with one group for a grey from a (black) to z (white), as ['%c=([a-z])'].
+    grey_foregrounds: tuple[str, ...] = ()
+    grey_backgrounds: tuple[str, ...] = ()  # the same for what is behind the text
+    # What is left out for players with a screen reader, as one expression: lines drawn of signs.
+    # "" leaves out nothing.
+    screenreader_strip: str = r"\+-+|\+$|\+~|--+|~~+|==+"
+
+
 class LogConfig(Section, frozen=True, kw_only=True):
     """Where the log goes and how it looks."""
 
@@ -246,5 +273,6 @@ class Config(Section, frozen=True, kw_only=True):
     server: ServerConfig = ServerConfig()
     amp: AmpConfig = AmpConfig()
     limits: LimitsConfig = LimitsConfig()
+    markup: MarkupConfig = MarkupConfig()
     log: LogConfig = LogConfig()
     hub: HubConfig = HubConfig()
