@@ -1,14 +1,26 @@
 # The codecs of Portal, compiled. Each part wraps one pure crate.
 
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 __all__ = [
+    "ANSI",
+    "MARKED",
+    "MARKED_PROMPT",
+    "MXP",
+    "NO_LINE_END",
     "OBJECTS",
     "PLAIN",
+    "RAW",
     "READ",
     "REJECT",
+    "SPEECH",
+    "TRUECOLOR",
+    "XTERM256",
     "AmpDecoder",
     "BoxError",
+    "Markup",
+    "SpeechFilter",
     "TelnetDecoder",
     "WebSocketDecoder",
     "compress",
@@ -19,12 +31,11 @@ __all__ = [
     "encode_answers",
     "encode_box",
     "encode_message",
-    "markup_to_ansi",
-    "markup_to_html",
-    "markup_to_plain",
+    "read_look",
     "scan_pickle",
     "telnet_escape",
     "telnet_text",
+    "text_to_html",
     "websocket_frame",
     "websocket_html",
     "websocket_text",
@@ -96,11 +107,44 @@ class WebSocketDecoder:
     def set_state(self, state: dict[str, int | bool | bytes]) -> None: ...
 
 def websocket_frame(opcode: int, payload: bytes) -> bytes: ...
-def websocket_html(text: str) -> bytes: ...
+def websocket_html(markup: Markup, text: str) -> bytes: ...
 def websocket_text(text: str) -> bytes: ...
 
 # ---- markup
 
-def markup_to_ansi(text: str) -> str: ...
-def markup_to_html(text: str) -> str: ...
-def markup_to_plain(text: str) -> str: ...
+ANSI: int
+XTERM256: int
+TRUECOLOR: int
+MXP: int
+SPEECH: int
+RAW: int
+NO_LINE_END: int
+MARKED: int
+MARKED_PROMPT: int
+
+@final
+class Markup:
+    def __new__(
+        cls,
+        *,
+        only: bool = False,
+        codes: Sequence[tuple[str, str]] = ...,
+        bright_backgrounds: Sequence[tuple[str, str]] = ...,
+        foregrounds: Sequence[str] = ...,
+        backgrounds: Sequence[str] = ...,
+        grey_foregrounds: Sequence[str] = ...,
+        grey_backgrounds: Sequence[str] = ...,
+    ) -> Markup: ...
+    @property
+    def refused(self) -> list[tuple[str, str, str]]: ...
+    def to_terminal(self, text: str, abilities: int) -> str: ...
+    def to_html(self, text: str, styled: bool) -> str: ...
+    def to_plain(self, text: str) -> str: ...
+
+@final
+class SpeechFilter:
+    def __new__(cls, expression: str) -> SpeechFilter: ...
+    def spare(self, text: str) -> str: ...
+
+def text_to_html(text: str) -> str: ...
+def read_look(flags: dict[str, Any], options: dict[str, Any] | None = None) -> int: ...

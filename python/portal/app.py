@@ -46,6 +46,7 @@ from portal.hub.hub import Hub, MakeProtocol
 from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
 from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
+from portal.protocols.rendering import Rendering
 from portal.protocols.telnet import TelnetProtocol
 from portal.queries import Queries
 from portal.sessionhandler import PortalSessionHandler
@@ -127,16 +128,13 @@ class Portal:
             queries=self.queries.by_name(),
             addresses=self.addresses,
         )
-        self.amp_server.launcher.game = evennia
         self._connect_supervisor()
-        parts = (config, self.metrics, self.hub, self.sessionhandler)
+        if evennia is not None:
+            self._connect_game(evennia)
+        parts = (config, self.metrics, self.hub, self.sessionhandler, Rendering(config.markup))
         self.telnet = TelnetProtocol(*parts)
-        self.web = WebSide(
-            *parts,
-            exposition=Exposition(self.metrics, self.gauges),
-            evennia=evennia,
-            browsers=browsers,
-        )
+        exposition = Exposition(self.metrics, self.gauges)
+        self.web = WebSide(*parts, exposition=exposition, evennia=evennia, browsers=browsers)
         self.websocket, self.admission = self.web.websocket, self.web.admission
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
@@ -149,6 +147,10 @@ class Portal:
         self.supervisor.on_close = self.amp_server.server.close
         self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
+
+    def _connect_game(self, evennia: "Game") -> None:
+        self.amp_server.launcher.game = evennia
+        self.sessionhandler.connect_bot = evennia.connect_bot
 
     def _make_gauges(self) -> list[Gauge]:
         def config() -> Config:
@@ -251,7 +253,8 @@ class Portal:
     def _ways_in(self) -> Iterator[tuple[str, PlayerPort, MakeProtocol]]:
         """Name the ports for players: each with its settings and what makes its protocols."""
         config = self.config
-        yield "telnet", config.telnet, self.telnet.make_protocol
+        if config.telnet.enabled:
+            yield "telnet", config.telnet, self.telnet.make_protocol
         if config.websocket.enabled:
             yield "websocket", config.websocket, self.web.opening.make_websocket
         if self.web.http is not None:
@@ -264,7 +267,7 @@ class Portal:
         Cancelled, it drops everything within about two seconds; `stop` is the orderly way.
         Raises what `open` does, unless that was called before.
         """
-        if not self.player_listeners:
+        if not self._listeners():
             self.open()
         try:
             async with trio.open_nursery() as below:

@@ -1,57 +1,137 @@
-"""Markup of games (`|rred|n`) as ANSI, as HTML and as plain text.
+"""Markup of games (`|rred|n`) as ANSI, MXP, HTML and plain text.
 
-The codes are listed in the `markup` crate, which does the work in one pass. Text that holds
-nothing to change is returned as the same object. Code points that no encoding can carry (half
-surrogates, which a pickled text may hold) are shown as `?`.
+The codes are listed in the `markup` crate, which does the work in one pass, and in
+docs/markup.md. Text that holds nothing to change is returned as the same object. Code points that
+no encoding can carry (half surrogates, which a pickled text may hold) are shown as `?`.
 """
 
-from collections.abc import Callable
+import structlog
 
-from portal._native import markup_to_ansi, markup_to_html, markup_to_plain
+from portal._native import (
+    ANSI,
+    MARKED,
+    MARKED_PROMPT,
+    MXP,
+    NO_LINE_END,
+    RAW,
+    SPEECH,
+    TRUECOLOR,
+    XTERM256,
+    SpeechFilter,
+    read_look,
+    text_to_html,
+    websocket_html,
+)
+from portal._native import Markup as Codes
+from portal.config import MarkupConfig
 
-RESET = "\x1b[0m"
+__all__ = [
+    "ANSI",
+    "MARKED",
+    "MARKED_PROMPT",
+    "MXP",
+    "NO_LINE_END",
+    "RAW",
+    "SPEECH",
+    "TRUECOLOR",
+    "XTERM256",
+    "Markup",
+    "read_look",
+]
 
-_RESETS = (RESET, "\x1b[m")
+log = structlog.get_logger(__name__)
+
+# A look is a number: which of these bits are set says how texts are shown to a player.
+ABILITIES = ANSI | XTERM256 | TRUECOLOR | MXP
 
 
-def to_ansi(text: str) -> str:
-    """Turn markup into the ANSI sequences of a terminal of 16 colours.
+class Markup:
+    """The markup of one game, compiled from its configuration; it never changes.
 
-    Colours are not reset at the end: see `close_colours`.
+    A rule of the game that cannot be followed is logged and left out. Every method takes time in
+    proportion to the length of its text.
     """
+
+    __slots__ = ("_codes", "_speech", "config")
+
+    def __init__(self, config: MarkupConfig | None = None) -> None:
+        self.config = config = config or MarkupConfig()
+        self._codes = Codes(
+            only=config.only_own,
+            codes=config.codes,
+            bright_backgrounds=config.bright_backgrounds,
+            foregrounds=config.foregrounds,
+            backgrounds=config.backgrounds,
+            grey_foregrounds=config.grey_foregrounds,
+            grey_backgrounds=config.grey_backgrounds,
+        )
+        for setting, rule, reason in self._codes.refused:
+            log.error("markup_rule_refused", setting=setting, rule=rule, reason=reason)
+        self._speech = _make_speech(config.screenreader_strip)
+
+    def to_terminal(self, text: str, look: int) -> str:
+        """Turn markup into what a terminal shows that has the abilities of a look.
+
+        Colours that it has not become the nearest that it has; without ANSI they are taken away.
+        Those that the text leaves on are reset at its end. With MXP links may be clicked, and all
+        else is escaped for it.
+        """
+        try:
+            return self._codes.to_terminal(text, look & ABILITIES)
+        except UnicodeEncodeError:
+            return self._codes.to_terminal(_make_valid(text), look & ABILITIES)
+
+    def to_html(self, text: str, *, styled: bool = True) -> str:
+        """Turn markup into HTML: spans with classes and links, everything else escaped.
+
+        Spaces stay: show it with `white-space: pre-wrap`. Without `styled` there are no spans.
+        """
+        try:
+            return self._codes.to_html(text, styled)
+        except UnicodeEncodeError:
+            return self._codes.to_html(_make_valid(text), styled)
+
+    def to_plain(self, text: str) -> str:
+        """Take markup and ANSI colours away."""
+        try:
+            return self._codes.to_plain(text)
+        except UnicodeEncodeError:
+            return self._codes.to_plain(_make_valid(text))
+
+    def to_speech(self, text: str) -> str:
+        """Make plain text for a screen reader: without what it would read out in vain."""
+        plain = self.to_plain(text)
+        return plain if self._speech is None else self._speech.spare(_make_valid(plain))
+
+    def to_frame(self, text: str) -> bytes:
+        """Make the websocket frame of `["text", [html], {}]` of a text, in one native call."""
+        try:
+            return websocket_html(self._codes, text)
+        except UnicodeEncodeError:
+            return websocket_html(self._codes, _make_valid(text))
+
+
+def escape_html(text: str) -> str:
+    """Turn text that is no markup into HTML, in the form of `Markup.to_html`."""
+    return text_to_html(_make_valid(text))
+
+
+def escape_mxp(text: str) -> str:
+    """Make an MXP client show a text that is no markup as it is."""
+    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shown.replace("\x1b", "")
+
+
+def _make_speech(expression: str) -> SpeechFilter | None:
+    if not expression:
+        return None
     try:
-        return markup_to_ansi(text)
-    except UnicodeEncodeError:
-        return _with_valid(markup_to_ansi, text)
+        return SpeechFilter(expression)
+    except ValueError as error:
+        setting = "screenreader_strip"
+        log.error("markup_rule_refused", setting=setting, rule=expression, reason=str(error))  # noqa: TRY400 - the reason is all of it
+        return None
 
 
-def to_html(text: str) -> str:
-    """Turn markup into HTML: spans with classes, everything else escaped.
-
-    Line ends and spaces stay: show it with `white-space: pre-wrap`.
-    """
-    try:
-        return markup_to_html(text)
-    except UnicodeEncodeError:
-        return _with_valid(markup_to_html, text)
-
-
-def to_plain(text: str) -> str:
-    """Take markup and ANSI colours away."""
-    try:
-        return markup_to_plain(text)
-    except UnicodeEncodeError:
-        return _with_valid(markup_to_plain, text)
-
-
-def close_colours(ansi: str) -> str:
-    """Reset the colours that a text of `to_ansi` leaves on, before the line ends it ends with."""
-    last = ansi.rfind("\x1b")
-    if last < 0 or ansi.startswith(_RESETS, last):
-        return ansi
-    body = ansi.rstrip("\r\n")
-    return f"{body}{RESET}{ansi[len(body) :]}"
-
-
-def _with_valid(render: Callable[[str], str], text: str) -> str:
-    return render(text.encode("utf-8", "replace").decode())
+def _make_valid(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -15,6 +15,7 @@ from portal.hub.listener import Admission
 from portal.metrics import Metrics
 from portal.protocols.browser import Browsers, Logins
 from portal.protocols.opening import OpeningProtocol
+from portal.protocols.rendering import Rendering
 from portal.protocols.websocket import WebSocketProtocol
 from portal.sessionhandler import PortalSessionHandler
 from portal.wire.access_log import AccessLog
@@ -51,6 +52,7 @@ class WebSide:
         metrics: Metrics,
         hub: Hub,
         sessionhandler: PortalSessionHandler,
+        rendering: Rendering,
         *,
         exposition: Exposition,
         evennia: "Game | None" = None,
@@ -70,10 +72,11 @@ class WebSide:
             metrics,
             hub,
             sessionhandler,
+            rendering,
             proxies=proxies,
             admission=self.admission,
-            browsers=self.browsers,
         )
+        self.websocket.browsers = self.browsers
         if config.http.enabled and config.http.ajax:
             from portal.protocols.ajax import AjaxProtocol  # noqa: PLC0415 - spared
 

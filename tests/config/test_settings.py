@@ -5,7 +5,7 @@ import pytest
 from portal.config import Config, TelnetConfig
 from portal.config.settings import find_nearest, find_value, list_settings, list_tables
 
-TABLES = ["telnet", "websocket", "http", "server", "amp", "limits", "log", "hub"]
+TABLES = ["telnet", "websocket", "http", "server", "amp", "limits", "markup", "log", "hub"]
 
 
 def test_every_field_is_a_setting():

@@ -2,25 +2,40 @@
 
 import pytest
 
-from portal._native import markup_to_ansi, markup_to_html, markup_to_plain
+from portal._native import Markup, SpeechFilter, text_to_html
 
-RENDERERS = [markup_to_ansi, markup_to_html, markup_to_plain]
+CODES = Markup()
+RENDERERS = [
+    lambda text: CODES.to_terminal(text, 7),
+    lambda text: CODES.to_html(text, True),
+    CODES.to_plain,
+    text_to_html,
+    SpeechFilter("--+").spare,
+]
 
 
 @pytest.mark.parametrize(
     ("render", "expected"),
     [
-        (markup_to_ansi, "\x1b[1m\x1b[31mé<|\x1b[0m\n"),
-        (markup_to_html, '<span class="color-009">é&lt;|</span>\n'),
-        (markup_to_plain, "é<|\n"),
+        (RENDERERS[0], "\x1b[1m\x1b[31mé<|\x1b[0m\n"),
+        (RENDERERS[1], '<span class="color-009">é&lt;|</span><br>'),
+        (RENDERERS[2], "é<|\n"),
+        (RENDERERS[3], "|ré&lt;|||n|/"),
     ],
 )
 def test_rendering(render, expected):
     assert render("|ré<|||n|/") == expected
 
 
+def test_a_screen_reader_is_spared():
+    spared = SpeechFilter("--+|^=$")
+    assert spared.spare("a---b\n=\n-") == "ab\n\n-"
+    with pytest.raises(ValueError, match="unclosed group"):
+        SpeechFilter("(")
+
+
 @pytest.mark.parametrize("render", RENDERERS)
-@pytest.mark.parametrize("text", ["", "look", "größer", "日本語 🎉", "a\nb\tc"])
+@pytest.mark.parametrize("text", ["", "look", "größer", "日本語 🎉", "a b c"])
 def test_what_has_no_codes_is_the_same_object(render, text):
     assert render(text) is text
 
@@ -32,3 +47,12 @@ def test_only_text_is_rendered(render):
             render(wrong)
     with pytest.raises(UnicodeEncodeError):
         render("half a pair: \udc80")
+
+
+def test_additions_that_cannot_be_followed_are_named():
+    codes = Markup(only=True, codes=[("%r", "\n"), ("", "x")], foregrounds=["%(["])
+    assert codes.to_plain("a%rb|r||") == "a\nb|r|"
+    [expression, tag] = codes.refused
+    assert expression[:2] == ("foregrounds", "%([")
+    assert "unclosed character class" in expression[2]
+    assert tag == ("codes", "", "it stands for an empty text")

@@ -111,9 +111,9 @@ def make_websocket(config, *parts, browsers=None):
     """The websockets of a Portal, with what it is given beside the usual parts."""
     proxies = Proxies(config.http)
     admission = Admission(config.limits, proxies.trust)
-    return WebSocketProtocol(
-        config, *parts, proxies=proxies, admission=admission, browsers=browsers
-    )
+    websocket = WebSocketProtocol(config, *parts, proxies=proxies, admission=admission)
+    websocket.browsers = browsers
+    return websocket
 
 
 class Website:
@@ -384,10 +384,14 @@ class Browser:
         return taken + end
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
     async def more(self):
         piece = await self.stream.receive_some(65536)
@@ -588,10 +592,14 @@ class Visitor:
         return body
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
 
 class ProxySite(Site):

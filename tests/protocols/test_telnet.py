@@ -11,7 +11,6 @@ import trio
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.protocols.player import REMEMBERED_LENGTH, TOO_LONG
 from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
 
@@ -80,10 +79,31 @@ def test_lines_in_another_encoding(world):
     assert world.connection.take() == [b"\xff\xff\r\n"]
 
 
+def test_lines_that_are_not_in_their_encoding(make_world):
+    world = make_world(telnet=TelnetConfig(more_encodings=("ascii", "cp1251")))
+    world.handler.take()
+    assert world.receive("é\n".encode() + b"\xec\xe8\xf0\n")[0] == ["é", "мир"]
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"), [("", ["look"]), ("idle", ["idle", "look", "idle", "idle"])]
+)
+def test_nul_between_lines(make_world, command, lines):
+    world = make_world(telnet=TelnetConfig(idle_command=command))
+    world.handler.take()
+    assert world.receive(b"\0lo\0ok\r\0\0\0")[0] == lines
+
+
+def test_a_game_s_own_words_for_a_long_line(make_world):
+    world = make_world(limits=LimitsConfig(line_bytes=10, too_long_text=""))
+    world.connection.take(), world.handler.take()
+    assert world.receive(b"x" * 11) == ([], [])
+
+
 def test_a_line_too_long_is_told_and_counted(make_world):
     world = make_world(limits=LimitsConfig(line_bytes=10))
     world.connection.take(), world.handler.take()
-    told = TOO_LONG.format(10).encode() + b"\r\n"
+    told = LimitsConfig().say_too_long("10 bytes").encode() + b"\r\n"
     with structlog.testing.capture_logs() as logs:
         assert world.receive(b"x" * 11) == ([], [told])
         assert world.receive(b"x" * 100_000 + b"\nlook\n" + b"x" * 11 + b"\n") == (["look"], [])
@@ -171,23 +191,41 @@ RESET = b"\x1b[0m"
         ({"text": "two\nlines\n"}, {}, b"two\r\nlines\r\n"),
         ({"text": "hello"}, {"FORCEDENDLINE": False}, b"hello"),
         ({"text": 42}, {}, b"42\r\n"),
-        ({"text": [[None], {}]}, {}, b"\r\n"),
+        ({"text": [[None], {}]}, {}, b""),
         ({"text": "|rred|n."}, {}, RED + b"red" + RESET + b".\r\n"),
         ({"text": "|rred"}, {}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "|rred\n"}, {}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "a||b"}, {}, b"a|b\r\n"),
         ({"text": "|rred"}, {"NOCOLOR": True}, b"red\r\n"),
         ({"text": "|rred"}, {"SCREENREADER": True}, b"red\r\n"),
-        ({"text": "|rred"}, {"ANSI": False}, b"red\r\n"),
+        ({"text": "|rred"}, {"TTYPE": True, "ANSI": False}, b"red\r\n"),
         ({"text": "|rred"}, {"ANSI": False, "XTERM256": True}, RED + b"red" + RESET + b"\r\n"),
         ({"text": "|rred"}, {"RAW": True}, b"|rred\r\n"),
         ({"text": ("|rred", {"options": {"raw": True}})}, {}, b"|rred\r\n"),
         ({"text": ("|rred", {"options": {"raw": False}})}, {"RAW": True}, RED + b"red\x1b[0m\r\n"),
         ({"text": ("|rred", {"options": {"nocolor": True}})}, {}, b"red\r\n"),
-        ({"text": ("|rred", {"options": {"ansi": False}})}, {}, b"red\r\n"),
+        ({"text": ("|rred", {"options": {"ansi": False}})}, {"TTYPE": True}, b"red\r\n"),
+        ({"text": "|#f00red"}, {}, b"\x1b[38;2;255;0;0mred" + RESET + b"\r\n"),
+        (
+            {"text": "|#f00red"},
+            {"TTYPE": True, "XTERM256": True},
+            b"\x1b[38;5;196mred" + RESET + b"\r\n",
+        ),
+        ({"text": "|#f00red"}, {"TTYPE": True, "ANSI": True}, RED + b"red" + RESET + b"\r\n"),
+        (
+            {"text": "|lcgo|ltgo|le & <b>"},
+            {"MXP": True},
+            b'\x1b[4z<SEND HREF="go">go\x1b[4z</SEND> &amp; &lt;b&gt;\r\n',
+        ),
+        ({"text": "|r--red||n"}, {"SCREENREADER": True}, b"red|n\r\n"),
+        ({"text": "--<b>"}, {"SCREENREADER": True, "MXP": True}, b"&lt;b&gt;\r\n"),
+        ({"text": "--|r<b>"}, {"SCREENREADER": True, "MXP": True, "RAW": True}, b"<b>\r\n"),
+        ({"text": "hi"}, {"NOGOAHEAD": False}, b"hi\r\n\xff\xf9"),
+        ({"prompt": "> "}, {"NOGOAHEAD": False}, b"> \xff\xf9"),
+        ({"prompt": [[None], {}]}, {}, b""),
         (
             {"text": ("|rred", {"options": {"ansi": True}})},
-            {"ANSI": False},
+            {"TTYPE": True, "ANSI": False},
             RED + b"red\x1b[0m\r\n",
         ),
         ({"text": ("|rred", {"options": {"screenreader": True}})}, {}, b"red\r\n"),
@@ -206,18 +244,18 @@ def test_text(world, message, flags, expected):
     assert b"".join(world.connection.take()) == expected
 
 
-@pytest.mark.parametrize("longer", [0, 1])
-def test_a_long_text_is_not_remembered(world, longer):
-    text = "x" * (REMEMBERED_LENGTH + longer)
-    world.session.send_text(text)
-    assert world.connection.take() == [text.encode() + b"\r\n"]
-    assert (world.protocol._last is None) is bool(longer)
-
-
 def test_what_telnet_cannot_say_is_left_out(world):
     world.session.data_out(logged_in=None, map={"a": 1}, text="hi")
     assert world.connection.take() == [b"hi\r\n"]
     assert world.metrics.messages_unsupported == 2
+
+
+def test_a_player_may_see_what_they_typed(world):
+    world.session.protocol_flags["LOCALECHO"] = True
+    assert world.receive(b"|rlook\r\n") == (["|rlook"], [b"|rlook\r\n"])
+    world.session.data_out(text="Password?", options={"echo": False})
+    world.connection.take()
+    assert world.receive(b"\xff\xfd\x01secret\r\n") == (["secret"], [b"\r\n"])
 
 
 def test_a_password_is_hidden(world):
@@ -724,7 +762,7 @@ def test_another_length_of_lines_counts_for_players_who_are_there(world):
     reconfigure(world, limits=LimitsConfig(line_bytes=4, subnegotiation_bytes=4))
     heard, done = world.receive(b"cd\nabcde\n")
     assert heard == ["abcd"]
-    assert done == [(TOO_LONG.format(4) + "\r\n").encode()]
+    assert done == [(LimitsConfig().say_too_long("4 bytes") + "\r\n").encode()]
     heard, _ = world.receive(b"\xff\xfa\xc8abcdefgh\xff\xf0")
     assert world.metrics.subnegotiations_too_long == 1
 

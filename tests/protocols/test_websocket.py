@@ -4,7 +4,6 @@ import pytest
 import structlog.testing
 
 from portal.config import Config, HttpConfig, LimitsConfig, WebSocketConfig
-from portal.protocols.player import REMEMBERED_LENGTH
 from portal.protocols.websocket import WRONG_ORIGIN
 from portal.wire.formats import V1
 from portal.wire.upgrade import read_upgrade
@@ -323,9 +322,9 @@ def test_what_is_said_to_many_is_rendered_once(world, monkeypatch):
     rendered = []
     real = V1.frame_text
 
-    def frame_text(self, text):
+    def frame_text(self, markup, text):
         rendered.append(text)
-        return real(self, text)
+        return real(self, markup, text)
 
     monkeypatch.setattr(V1, "frame_text", frame_text)
     connections = [world.open() for _ in range(5)]
@@ -345,7 +344,7 @@ def test_what_is_remembered_is_for_those_only_whom_it_fits(world, peer):
     closed.disconnect()
 
     class Other(V1):
-        def frame_text(self, text):
+        def frame_text(self, markup, text):
             return b"another format's"
 
     other.format = Other()
@@ -360,13 +359,6 @@ def test_what_is_remembered_is_for_those_only_whom_it_fits(world, peer):
     assert peer.read(plain.connection.take()) == [["text", ["hi"], {}]]
     assert peer.read(raw.connection.take()) == [["text", ["|rhi"], {}]]
     assert closed.connection.take() == []
-
-
-def test_a_long_text_is_not_remembered(world):
-    session = world.open().protocol
-    for length in (REMEMBERED_LENGTH, REMEMBERED_LENGTH + 1):
-        session.send_text("x" * length)
-    assert len(world.protocol._last[0]) == REMEMBERED_LENGTH
 
 
 @pytest.mark.parametrize("limit", [100, 8192])

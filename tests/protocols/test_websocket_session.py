@@ -14,7 +14,6 @@ from portal.config import Config, LimitsConfig, WebSocketConfig
 from portal.hub.hub import Hub
 from portal.hub.listener import Admission
 from portal.metrics import Metrics
-from portal.protocols.player import TOO_LONG
 from portal.protocols.websocket import WebSocketProtocol
 from portal.protocols.websocket_session import (
     CONNECTED_ANEW,
@@ -157,7 +156,7 @@ def test_a_line_too_long_is_told_as_on_telnet(make_world, peer, form):
         heard, told = world.say("text", [text], options)
         return heard, [message[1][0] for message in told]
 
-    told = TOO_LONG.format(1000)
+    told = LimitsConfig().say_too_long("1000 bytes")
     with structlog.testing.capture_logs() as logs:
         for fits in ("x" * 1000, "é" * 500, "😀" * 250):
             assert say(fits) == ([fits if form == "plain" else [[fits], options]], [])
@@ -282,9 +281,8 @@ def test_changes_of_size_have_the_limit_of_controls(make_world):
     [
         ({"text": "hello"}, {}, ["text", ["hello"], {}]),
         ({"text": ""}, {}, ["text", [""], {}]),
-        ({"text": "<b>\n "}, {}, ["text", ["&lt;b&gt;\n "], {}]),
+        ({"text": "<b>\n "}, {}, ["text", ["&lt;b&gt;<br> "], {}]),
         ({"text": 42}, {}, ["text", ["42"], {}]),
-        ({"text": [[None], {}]}, {}, ["text", [""], {}]),
         ({"text": "|rred"}, {}, ["text", [RED], {}]),
         ({"text": "|rred"}, {"NOCOLOR": True}, ["text", ["red"], {}]),
         ({"text": "|rred"}, {"SCREENREADER": True}, ["text", ["red"], {}]),
@@ -347,6 +345,20 @@ def test_what_is_sent(world, message, flags, expected):
     world.session.protocol_flags.update(flags)
     world.session.data_out(message)
     assert world.take() == [expected]
+
+
+def test_no_text_is_no_message(world):
+    world.session.data_out({"text": [[None], {}]})
+    assert world.take() == []
+
+
+def test_a_player_may_see_what_they_typed(world):
+    world.session.protocol_flags["LOCALECHO"] = True
+    echo = ["text", ["|rlook &lt;b&gt;"], {}]
+    assert world.say("text", ["|rlook <b>"], {}) == (["|rlook <b>"], [echo])
+    world.session.data_out(prompt="Password: ", options={"echo": False})
+    world.take()
+    assert world.say("text", ["secret"], {}) == (["secret"], [])
 
 
 def test_a_password_is_hidden(world):

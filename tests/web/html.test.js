@@ -1,19 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeEntities, parseLines } from "../../python/portal/web/html.js";
+import { RGB, decodeEntities, parseLines } from "../../python/portal/web/html.js";
 
-/** Lines as short texts: "[1/2]word" for colour 1 on 2, "-" for the usual one. */
+const COLOR = (number) => (number < 0 ? "-" : number < RGB ? number : (number - RGB).toString(16));
+
+/**
+ * Lines as short texts: "[1/2]word" for colour 1 on 2, "-" for the usual one; then marks, and the
+ * command or address of a click.
+ */
 const shown = (html) =>
   parseLines(html).map((line) =>
     line
-      .map(({ text, color, ground }) =>
-        color < 0 && ground < 0
-          ? text
-          : `[${color < 0 ? "-" : color}/${ground < 0 ? "-" : ground}]${text}`,
-      )
+      .map(({ text, color, ground, marks, command, href }) => {
+        const colors = color < 0 && ground < 0 ? "" : `${COLOR(color)}/${COLOR(ground)}`;
+        const all = [colors, marks, command && `!${command}`, href].filter(Boolean).join(" ");
+        return all ? `[${all}]${text}` : text;
+      })
       .join("|"),
   );
+
+const onclick = (command) => {
+  const script = `Evennia.msg("text",[${command}],{});return false;`.replaceAll('"', "&quot;");
+  return `<a id="mxplink" href="#" onclick="${script}">x</a>y`;
+};
 
 const CASES = [
   ["", [""]],
@@ -35,6 +45,22 @@ const CASES = [
   ["</span></span>never opened", ["never opened"]],
   ['<span class="color-256 color-1 color-0001 xcolor-001 evil">a</span>', ["a"]],
   ['<span onclick="color-001" style="x">a</span>', ["a"]],
+  ['<span class="underline color-002 italic">a</span>', ["[2/- underline italic]a"]],
+  ['<span class="blink">a<span class="strikethrough inverse">b</span></span>',
+    ["[blink]a|[blink strikethrough inverse]b"]],
+  ['<span class="" style="color: #ff8000;background-color: #0088ff;">a</span>', ["[ff8000/88ff]a"]],
+  ['<span style="color:#000000">a</span>', ["[0/-]a"]],
+  ['<span style="color: red; background: url(//x) #123456; border-color: #123456">a</span>', ["a"]],
+  [onclick('"look"'), ["[!look]x|y"]],
+  [onclick('"say \\"a\\\\b\\" &amp;lt;"'), ['[!say "a\\b" &lt;]x|y']],
+  [onclick('"a"],{});alert(["'), ["xy"]],
+  [onclick('"a" + "b"'), ["xy"]],
+  [onclick('"bad \\x"'), ["xy"]],
+  ['<a href="https://a.example/?b=1&amp;c=2" target="_blank">x</a>y',
+    ["[https://a.example/?b=1&c=2]x|y"]],
+  ['<a href="javascript:alert(1)">x</a><a href="/x">y</a><a href="#">z</a>', ["xyz"]],
+  ['<a href="https://a.example"><span class="color-001">x</span></a>',
+    ["[1/- https://a.example]x"]],
   ["one<br>two<BR/>three", ["one", "two", "three"]],
   ["<b>bold</b> <i>it</i>", ["bold it"]],
   ["<script>alert(1)</script>after", ["after"]],
@@ -74,8 +100,10 @@ test("every part of a hostile text gives text and numbers only", () => {
   for (let cut = 0; cut <= html.length; cut += 1) {
     for (const line of parseLines(html.slice(0, cut))) {
       for (const run of line) {
-        assert.deepEqual(Object.keys(run).sort(), ["color", "ground", "text"]);
-        assert.equal(typeof run.text, "string");
+        const { color, ground, ...texts } = run;
+        assert.deepEqual(Object.keys(texts).sort(), ["command", "href", "marks", "text"]);
+        for (const text of Object.values(texts)) assert.equal(typeof text, "string");
+        assert.ok(color >= -1 && ground >= -1);
         assert.ok(Number.isInteger(run.color) && Number.isInteger(run.ground));
       }
     }

@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  BACKGROUNDS,
   READABLE,
   className,
   contrast,
+  exactColor,
+  lettersOn,
   paletteRules,
   readColor,
   readable,
   writeColor,
   xtermColor,
 } from "../../python/portal/web/palette.js";
-
-const BACKGROUNDS = { dark: [20, 22, 26], light: [252, 252, 250] };
 
 const XTERM = [
   [0, "#000000"], [1, "#800000"], [7, "#c0c0c0"], [9, "#ff0000"], [15, "#ffffff"],
@@ -76,4 +77,18 @@ for (const [theme, background] of Object.entries(BACKGROUNDS)) {
 test("what can be read already is not changed", () => {
   assert.deepEqual(readable([255, 255, 255], BACKGROUNDS.dark), [255, 255, 255]);
   assert.deepEqual(readable([0, 0, 95], BACKGROUNDS.light), [0, 0, 95]);
+});
+
+test("a colour without a class can be read in both themes", () => {
+  for (const number of [0x000000, 0x102030, 0xff8000, 0xffffff]) {
+    const shown = /^light-dark\((.*), (.*)\)$/.exec(exactColor(number, false));
+    assert.ok(contrast(hex(shown[1]), BACKGROUNDS.light) >= READABLE);
+    assert.ok(contrast(hex(shown[2]), BACKGROUNDS.dark) >= READABLE);
+  }
+  assert.equal(exactColor(0x102030, true), "#102030");
+});
+
+test("letters on a ground without a class can be read", () => {
+  assert.equal(lettersOn(0x102030), "#ffffff");
+  assert.equal(lettersOn(0xffcc00), "#000000");
 });

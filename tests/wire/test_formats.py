@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import RemoteProtocolError
+from portal.markup import ANSI, Markup, read_look
 from portal.wire.formats import DEFAULT, FORMATS, NAME_LENGTH, choose_format
 
 V1 = FORMATS["v1.evennia.com"]
+MARKUP = Markup()
 
 
 @pytest.mark.parametrize(
@@ -221,25 +223,27 @@ def test_a_name_of_half_a_surrogate():
     ("text", "options", "expected"),
     [
         ("|rred|n <b>", {}, '<span class="color-009">red</span> &lt;b&gt;'),
-        ("|rred|n <b>", {"plain": True}, "red &lt;b&gt;"),
+        ("|rred|n <b>", {"nocolor": True}, "red &lt;b&gt;"),
         ("|rred|n <b>", {"raw": True}, "|rred|n &lt;b&gt;"),
-        ("|rred|n <b>", {"raw": True, "plain": True}, "|rred|n &lt;b&gt;"),
-        ("|rred|n <b>", {"raw": True, "as_is": True}, "|rred|n <b>"),
-        ("|rred|n <b>", {"as_is": True}, '<span class="color-009">red</span> &lt;b&gt;'),
+        ("|rred|n <b>", {"raw": True, "nocolor": True}, "|rred|n &lt;b&gt;"),
+        ("|rred|n <b>", {"raw": True, "client_raw": True}, "|rred|n <b>"),
+        ("|rred|n <b>", {"client_raw": True}, '<span class="color-009">red</span> &lt;b&gt;'),
+        ("|r--red||r--|n <b>", {"screenreader": True}, "red|r &lt;b&gt;"),
+        ("|r--red|n <b>", {"screenreader": True, "raw": True}, "red &lt;b&gt;"),
         ("", {}, ""),
     ],
 )
 def test_texts(text, options, expected):
-    wishes = {"raw": False, "as_is": False, "plain": False} | options
-    assert V1.encode_text(text, **wishes) == expected
+    look = read_look({}, options)
+    assert V1.encode_text(MARKUP, text, look, as_is="client_raw" in options) == expected
 
 
 @pytest.mark.parametrize("text", ["", "|rred|n <b>\n\"'&", "é😀", "half \ud800", "x" * 70_000])
 def test_the_frame_of_a_text_is_what_the_long_way_gives(text):
     """One native call makes what three functions would."""
-    frame = V1.frame_text(text)
+    frame = V1.frame_text(MARKUP, text)
     size = frame[1]
     start = {126: 4, 127: 10}.get(size, 2)
     assert frame[0] == 0x81
-    shown = V1.encode_text(text, raw=False, as_is=False, plain=False)
+    shown = V1.encode_text(MARKUP, text, ANSI, as_is=False)
     assert json.loads(frame[start:]) == json.loads(V1.encode("text", [shown], {}))

@@ -1,9 +1,12 @@
 //! The parser: one pass over a text, handing out slices of it.
 
+use crate::code::code;
+use crate::link::{Kind, Links, MARK};
+use crate::rules::{Found, Meaning, Rules};
 use crate::style::Change;
-use memchr::{memchr2, memchr2_iter};
+use memchr::{memchr, memchr3};
 
-const ESCAPE: u8 = 0x1b;
+pub(crate) const ESCAPE: u8 = 0x1b;
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,88 +17,180 @@ pub enum Piece<'a> {
     Change(Change),
     /// `ESC[` parameters `m`, written by the game itself; these are the parameters.
     Sgr(&'a str),
+    /// Another sequence that begins with `ESC[`, the whole of it.
+    Control(&'a str),
+    /// What follows may be clicked, until `LinkEnd`: a command of the game. It is markup itself.
+    Command(&'a str),
+    /// The same, with the address of a page.
+    Address(&'a str),
+    /// The clickable part is over.
+    LinkEnd,
 }
 
-/// The pieces of one text, in order.
-#[derive(Clone, Debug)]
+/// The pieces of one text, in order; time grows with the length of the text only.
 pub struct Pieces<'a> {
-    rest: &'a str,
+    text: &'a str,
+    at: usize,
+    rules: Option<&'a Rules>,
+    /// The code behind the text that was handed out last.
+    ready: Option<Piece<'a>>,
+    /// What a rule of the game stands for, as far as it has not been handed out.
+    given: &'a str,
+    found: Found,
+    links: Links,
 }
 
-/// Cut a text into its pieces. Joined again they are the whole of it.
-#[must_use]
-pub fn pieces(text: &str) -> Pieces<'_> {
-    Pieces { rest: text }
-}
-
-/// Whether a text has anything but text in it.
+/// Whether a text has anything but text in it, for a game without rules of its own.
 pub(crate) fn has_codes(text: &str) -> bool {
-    memchr2(b'|', ESCAPE, text.as_bytes()).is_some()
+    memchr3(b'|', ESCAPE, b'{', text.as_bytes()).is_some()
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn new(text: &'a str, rules: Option<&'a Rules>) -> Self {
+        Self {
+            text,
+            at: 0,
+            rules,
+            ready: None,
+            given: "",
+            found: Found::default(),
+            links: Links::default(),
+        }
+    }
+
+    /// Cut what stands within a link, where another link is text.
+    pub(crate) fn without_links(text: &'a str, rules: Option<&'a Rules>) -> Self {
+        Self {
+            links: Links::none(),
+            ..Self::new(text, rules)
+        }
+    }
+
+    pub(crate) fn rules(&self) -> Option<&'a Rules> {
+        self.rules
+    }
+
+    /// The next place from `from` on where a code may begin; `end` where there is none.
+    fn candidate(&mut self, from: usize, end: usize) -> usize {
+        let bytes = &self.text.as_bytes()[from..end];
+        let place = memchr3(b'|', ESCAPE, b'{', bytes).map_or(end, |at| from + at);
+        match self.rules {
+            Some(rules) => place.min(rules.find(self.text, from, end, &mut self.found)),
+            None => place,
+        }
+    }
+
+    /// The code at a place where one may begin, and its length.
+    fn code(&mut self, at: usize) -> Option<(Piece<'a>, usize)> {
+        let bytes = &self.text.as_bytes()[at..];
+        let second = bytes.get(1).copied();
+        match (bytes[0], second) {
+            (b'|', Some(b'|')) => return Some((Piece::Text("|"), 2)),
+            (b'{', Some(b'{')) => return Some((Piece::Text("{"), 2)),
+            _ => {}
+        }
+        if let Some(rules) = self.rules
+            && let Some((meaning, length)) = rules.at(self.text, at, &self.found)
+        {
+            return Some((self.give(meaning), length));
+        }
+        match (bytes[0], second?) {
+            (b'|', b'l') => self.link(at),
+            (b'|', _) if self.rules.is_none_or(Rules::with_default) => code(bytes),
+            (b'|', b'#' | b'[') => hexadecimal_code(bytes),
+            (ESCAPE, b'[') => sequence(&self.text[at..]),
+            _ => None,
+        }
+    }
+
+    fn link(&mut self, at: usize) -> Option<(Piece<'a>, usize)> {
+        let (kind, label) = self.links.enter(self.text, at)?;
+        let target = &self.text[at + MARK..label];
+        let piece = match kind {
+            Kind::Command => Piece::Command(target),
+            Kind::Address => Piece::Address(target),
+        };
+        Some((piece, label + MARK - at))
+    }
+
+    /// The first piece of what a rule stands for; the others follow.
+    fn give(&mut self, meaning: Meaning<'a>) -> Piece<'a> {
+        match meaning {
+            Meaning::Change(change) => Piece::Change(change),
+            Meaning::Given(given) => {
+                self.given = given;
+                self.next_given()
+            }
+        }
+    }
+
+    /// What is left of that: text and sequences.
+    fn next_given(&mut self) -> Piece<'a> {
+        let (piece, length) = match memchr(ESCAPE, self.given.as_bytes()) {
+            Some(0) => sequence(self.given).unwrap_or((Piece::Text(&self.given[..1]), 1)),
+            Some(at) => (Piece::Text(&self.given[..at]), at),
+            None => (Piece::Text(self.given), self.given.len()),
+        };
+        self.given = &self.given[length..];
+        piece
+    }
 }
 
 impl<'a> Iterator for Pieces<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        if let Some((piece, length)) = code(self.rest) {
-            self.rest = &self.rest[length..];
+        if let Some(piece) = self.ready.take() {
             return Some(piece);
         }
-        // A `|` or ESC that begins no code belongs to the text.
-        let end = memchr2_iter(b'|', ESCAPE, self.rest.as_bytes())
-            .find(|at| code(&self.rest[*at..]).is_some())
-            .unwrap_or(self.rest.len());
-        let (text, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        Some(Piece::Text(text))
+        if !self.given.is_empty() {
+            return Some(self.next_given());
+        }
+        let begun = self.at;
+        let end = self.links.label_end().unwrap_or(self.text.len());
+        let mut place = self.candidate(begun, end);
+        while place < end {
+            let found = self.code(place);
+            if let Some((piece, length)) = found.filter(|(_, length)| place + length <= end) {
+                self.at = place + length;
+                if place == begun {
+                    return Some(piece);
+                }
+                self.ready = Some(piece);
+                return Some(Piece::Text(&self.text[begun..place]));
+            }
+            // What begins no code belongs to the text.
+            place = self.candidate(place + 1, end);
+        }
+        self.at = end;
+        if begun < end {
+            return Some(Piece::Text(&self.text[begun..end]));
+        }
+        self.links.leave().then(|| {
+            self.at = end + MARK;
+            Piece::LinkEnd
+        })
     }
 }
 
-/// The code that a text begins with, and its length.
-fn code(text: &str) -> Option<(Piece<'_>, usize)> {
-    let bytes = text.as_bytes();
-    match (*bytes.first()?, *bytes.get(1)?) {
-        (b'|', b'[') => {
-            let (colour, bright) = colour(*bytes.get(2)?)?;
-            Some((Piece::Change(Change::Background { colour, bright }), 3))
+/// `|#rrggbb` and `|[#rrggbb`, which a game without the usual codes has as well.
+fn hexadecimal_code(bytes: &[u8]) -> Option<(Piece<'static>, usize)> {
+    let behind = bytes[1] == b'[';
+    let digits = &bytes[if behind { 2 } else { 1 }..];
+    (*digits.first()? == b'#').then(|| code(bytes))?
+}
+
+/// The sequence that a text begins with (`ESC[`, parameters, a letter), and its length.
+fn sequence(text: &str) -> Option<(Piece<'_>, usize)> {
+    let parameters = text.get(2..)?;
+    let length = parameters
+        .bytes()
+        .position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':' | b'?'))?;
+    match parameters.as_bytes()[length] {
+        b'm' if !parameters[..length].contains('?') => {
+            Some((Piece::Sgr(&parameters[..length]), length + 3))
         }
-        (b'|', letter) => Some((markup(letter)?, 2)),
-        (ESCAPE, b'[') => {
-            let parameters = &text[2..];
-            let length = parameters
-                .bytes()
-                .position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
-            let ends = parameters.as_bytes()[length] == b'm';
-            ends.then(|| (Piece::Sgr(&parameters[..length]), length + 3))
-        }
+        b'@' | b'A'..=b'Z' | b'a'..=b'z' => Some((Piece::Control(&text[..length + 3]), length + 3)),
         _ => None,
     }
-}
-
-/// The meaning of `|` and a letter.
-fn markup(letter: u8) -> Option<Piece<'static>> {
-    Some(match letter {
-        b'|' => Piece::Text("|"),
-        b'/' => Piece::Text("\n"),
-        b'-' => Piece::Text("\t"),
-        b'_' => Piece::Text(" "),
-        b'n' => Piece::Change(Change::Reset),
-        b'h' => Piece::Change(Change::Bright(true)),
-        b'H' => Piece::Change(Change::Bright(false)),
-        _ => {
-            let (colour, bright) = colour(letter)?;
-            Piece::Change(Change::Foreground { colour, bright })
-        }
-    })
-}
-
-/// The number of a colour in the order of ANSI, and whether it is the bright one of the two.
-fn colour(letter: u8) -> Option<(u8, bool)> {
-    let number = b"xrgybmcw"
-        .iter()
-        .position(|each| *each == letter.to_ascii_lowercase())?;
-    Some((u8::try_from(number).ok()?, letter.is_ascii_lowercase()))
 }

@@ -1,5 +1,7 @@
 //! How text looks at one place, and what changes it.
 
+use crate::colour::Colour;
+
 /// What a markup code does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -7,43 +9,70 @@ pub enum Change {
     Reset,
     /// Bright or not, in whatever colour.
     Bright(bool),
-    /// One of the eight colours, 0 to 7, bright or dark.
-    Foreground {
-        /// The colour's number in the order of ANSI.
-        colour: u8,
-        /// The brighter one of the two.
-        bright: bool,
-    },
-    /// The same behind the text.
-    Background {
-        /// The colour's number in the order of ANSI.
-        colour: u8,
-        /// The brighter one of the two.
-        bright: bool,
-    },
+    /// A line below the text.
+    Underline(bool),
+    /// Slanted letters.
+    Italic(bool),
+    /// A line through the text.
+    Strike(bool),
+    /// Text and what is behind it change their colours.
+    Inverse,
+    /// Blinking.
+    Blink,
+    /// The colour of the text. A bright or dark one of the eight says so.
+    Foreground(Colour, Option<bool>),
+    /// The colour behind the text.
+    Background(Colour),
 }
 
 /// How text looks; the default is how the player's program shows it anyway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // they are independent of each other
 pub struct Style {
-    /// The colour of the text, a number of the xterm palette.
-    pub foreground: Option<u8>,
-    /// The colour behind it, a number of the xterm palette.
-    pub background: Option<u8>,
-    /// Bright: one of the first eight colours is shown as its brighter one.
+    /// The colour of the text.
+    pub foreground: Option<Colour>,
+    /// The colour behind it.
+    pub background: Option<Colour>,
+    /// One of the eight colours is shown as its brighter one.
     pub bright: bool,
+    /// A line below.
+    pub underline: bool,
+    /// Slanted.
+    pub italic: bool,
+    /// A line through it.
+    pub strike: bool,
+    /// The two colours change their places.
+    pub inverse: bool,
+    /// Blinking.
+    pub blink: bool,
 }
 
+const BLACK: u8 = 0;
 const LIGHT_GREY: u8 = 7;
 
 impl Style {
-    /// The colour of the text as it is seen, brightness included.
+    /// The colours of the text and behind it as they are seen: palette or RGB, with brightness and
+    /// inversion included.
     #[must_use]
-    pub fn seen_foreground(&self) -> Option<u8> {
+    pub fn seen(&self) -> (Option<Colour>, Option<Colour>) {
+        let text = self.seen_text();
+        let behind = self.background.map(as_palette);
+        if self.inverse {
+            (
+                behind.or(Some(Colour::Palette(BLACK))),
+                text.or(Some(Colour::Palette(LIGHT_GREY))),
+            )
+        } else {
+            (text, behind)
+        }
+    }
+
+    fn seen_text(&self) -> Option<Colour> {
+        let bright = |number| Some(Colour::Palette(number + 8));
         match self.foreground {
-            Some(colour @ 0..=7) if self.bright => Some(colour + 8),
-            None if self.bright => Some(LIGHT_GREY + 8),
-            colour => colour,
+            Some(Colour::Ansi(number)) if self.bright => bright(number),
+            None if self.bright => bright(LIGHT_GREY),
+            colour => colour.map(as_palette),
         }
     }
 
@@ -52,13 +81,16 @@ impl Style {
         match change {
             Change::Reset => *self = Self::default(),
             Change::Bright(bright) => self.bright = bright,
-            Change::Foreground { colour, bright } => {
+            Change::Underline(on) => self.underline = on,
+            Change::Italic(on) => self.italic = on,
+            Change::Strike(on) => self.strike = on,
+            Change::Inverse => self.inverse = true,
+            Change::Blink => self.blink = true,
+            Change::Foreground(colour, bright) => {
                 self.foreground = Some(colour);
-                self.bright = bright;
+                self.bright = bright.unwrap_or(self.bright);
             }
-            Change::Background { colour, bright } => {
-                self.background = Some(if bright { colour + 8 } else { colour });
-            }
+            Change::Background(colour) => self.background = Some(colour),
         }
     }
 
@@ -73,30 +105,50 @@ impl Style {
         });
         while let Some(number) = numbers.next() {
             match number {
-                Some(0) => *self = Self::default(),
-                Some(1) => self.bright = true,
-                Some(22) => self.bright = false,
-                Some(colour @ 30..=37) => self.foreground = Some(colour - 30),
-                Some(38) => self.foreground = palette(&mut numbers).or(self.foreground),
-                Some(39) => self.foreground = None,
-                Some(colour @ 40..=47) => self.background = Some(colour - 40),
-                Some(48) => self.background = palette(&mut numbers).or(self.background),
-                Some(49) => self.background = None,
-                Some(colour @ 90..=97) => self.foreground = Some(colour - 90 + 8),
-                Some(colour @ 100..=107) => self.background = Some(colour - 100 + 8),
-                _ => {}
+                Some(38) => self.foreground = colour(&mut numbers).or(self.foreground),
+                Some(48) => self.background = colour(&mut numbers).or(self.background),
+                Some(number) => self.apply_number(number),
+                None => {}
             }
+        }
+    }
+
+    fn apply_number(&mut self, number: u8) {
+        match number {
+            0 => *self = Self::default(),
+            1 => self.bright = true,
+            3 | 23 => self.italic = number == 3,
+            4 | 24 => self.underline = number == 4,
+            5 | 25 => self.blink = number == 5,
+            7 | 27 => self.inverse = number == 7,
+            9 | 29 => self.strike = number == 9,
+            22 => self.bright = false,
+            30..=37 => self.foreground = Some(Colour::Ansi(number - 30)),
+            39 => self.foreground = None,
+            40..=47 => self.background = Some(Colour::Ansi(number - 40)),
+            49 => self.background = None,
+            90..=97 => self.foreground = Some(Colour::Palette(number - 90 + 8)),
+            100..=107 => self.background = Some(Colour::Palette(number - 100 + 8)),
+            _ => {}
         }
     }
 }
 
-/// Read what follows 38 or 48: `5;n`, a number of the palette. `2;r;g;b` is read over.
-fn palette(numbers: &mut impl Iterator<Item = Option<u8>>) -> Option<u8> {
-    match numbers.next()? {
-        Some(5) => numbers.next()?,
-        Some(2) => {
-            numbers.nth(2);
-            None
+fn as_palette(colour: Colour) -> Colour {
+    match colour {
+        Colour::Ansi(number) => Colour::Palette(number),
+        colour => colour,
+    }
+}
+
+/// Read what follows 38 or 48: `5;n`, a number of the palette, or `2;r;g;b`.
+fn colour(numbers: &mut impl Iterator<Item = Option<u8>>) -> Option<Colour> {
+    match numbers.next()?? {
+        5 => numbers.next()?.map(Colour::Palette),
+        2 => {
+            let parts = [numbers.next()?, numbers.next()?, numbers.next()?];
+            let [red, green, blue] = parts;
+            Some(Colour::Rgb(red?, green?, blue?))
         }
         _ => None,
     }

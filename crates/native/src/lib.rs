@@ -7,6 +7,7 @@ mod amp;
 mod amp_decoder;
 mod fields;
 mod keys;
+mod look;
 mod markup;
 mod plain_reader;
 mod plain_writer;
@@ -34,7 +35,27 @@ mod _native {
     #[pymodule_export]
     const READ: u8 = super::amp::READ;
     #[pymodule_export]
-    use super::markup::{markup_to_ansi, markup_to_html, markup_to_plain};
+    const ANSI: u8 = super::markup::ANSI;
+    #[pymodule_export]
+    const XTERM256: u8 = super::markup::XTERM256;
+    #[pymodule_export]
+    const TRUECOLOR: u8 = super::markup::TRUECOLOR;
+    #[pymodule_export]
+    const MXP: u8 = super::markup::MXP;
+    #[pymodule_export]
+    const SPEECH: u16 = super::look::SPEECH;
+    #[pymodule_export]
+    const RAW: u16 = super::look::RAW;
+    #[pymodule_export]
+    const NO_LINE_END: u16 = super::look::NO_LINE_END;
+    #[pymodule_export]
+    const MARKED: u16 = super::look::MARKED;
+    #[pymodule_export]
+    const MARKED_PROMPT: u16 = super::look::MARKED_PROMPT;
+    #[pymodule_export]
+    use super::look::read_look;
+    #[pymodule_export]
+    use super::markup::{Markup, SpeechFilter, text_to_html};
     #[pymodule_export]
     use super::telnet::{TelnetDecoder, telnet_escape, telnet_text};
     #[pymodule_export]

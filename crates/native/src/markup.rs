@@ -1,30 +1,129 @@
 //! Python's view of the markup crate.
 
+use markup::{Abilities, Additions, Speech};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::borrow::Cow;
 
-/// Turn markup into ANSI sequences; returns the same object when there is none.
-#[pyfunction]
-pub fn markup_to_ansi<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    apply(text, markup::to_ansi)
+/// The bits of a number of abilities.
+pub const ANSI: u8 = 1;
+pub const XTERM256: u8 = 2;
+pub const TRUECOLOR: u8 = 4;
+pub const MXP: u8 = 8;
+
+/// The markup of a game, compiled: the usual codes and those that the game adds.
+#[pyclass(module = "portal._native", frozen)]
+pub struct Markup {
+    markup: markup::Markup,
+    refused: Vec<(String, String, String)>,
 }
 
-/// Turn markup into HTML, everything else escaped; returns the same object when nothing changes.
-#[pyfunction]
-pub fn markup_to_html<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    apply(text, markup::to_html)
+#[pymethods]
+impl Markup {
+    #[new]
+    #[pyo3(signature = (*, only=false, codes=Vec::new(), bright_backgrounds=Vec::new(),
+        foregrounds=Vec::new(), backgrounds=Vec::new(), grey_foregrounds=Vec::new(),
+        grey_backgrounds=Vec::new()))]
+    fn new(
+        only: bool,
+        codes: Vec<(String, String)>,
+        bright_backgrounds: Vec<(String, String)>,
+        foregrounds: Vec<String>,
+        backgrounds: Vec<String>,
+        grey_foregrounds: Vec<String>,
+        grey_backgrounds: Vec<String>,
+    ) -> Self {
+        let (markup, refused) = markup::Markup::new(&Additions {
+            only,
+            codes,
+            bright_backgrounds,
+            foregrounds,
+            backgrounds,
+            grey_foregrounds,
+            grey_backgrounds,
+        });
+        let refused = refused
+            .into_iter()
+            .map(|each| (each.list.to_owned(), each.rule, each.reason))
+            .collect();
+        Self { markup, refused }
+    }
+
+    /// The list, the rule and the reason of each addition that cannot be followed.
+    #[getter]
+    fn refused(&self) -> Vec<(String, String, String)> {
+        self.refused.clone()
+    }
+
+    /// Turn markup into what a terminal of some abilities shows; returns the same object when
+    /// nothing changes.
+    fn to_terminal<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        abilities: u8,
+    ) -> PyResult<Bound<'py, PyString>> {
+        let abilities = Abilities {
+            ansi: abilities & ANSI != 0,
+            xterm256: abilities & XTERM256 != 0,
+            truecolour: abilities & TRUECOLOR != 0,
+            mxp: abilities & MXP != 0,
+        };
+        apply(text, |text| self.markup.to_terminal(text, abilities))
+    }
+
+    /// Turn markup into HTML, everything else escaped; returns the same object when nothing
+    /// changes.
+    fn to_html<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        styled: bool,
+    ) -> PyResult<Bound<'py, PyString>> {
+        apply(text, |text| self.markup.to_html(text, styled))
+    }
+
+    /// Take all markup and ANSI colours away; returns the same object when there are none.
+    fn to_plain<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        apply(text, |text| self.markup.to_plain(text))
+    }
 }
 
-/// Take all markup and ANSI colours away; returns the same object when there are none.
+impl Markup {
+    /// The HTML of a text, for other parts of this crate.
+    pub fn html<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.markup.to_html(text, true)
+    }
+}
+
+/// Turn text that is no markup into HTML; returns the same object when nothing changes.
 #[pyfunction]
-pub fn markup_to_plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    apply(text, markup::to_plain)
+pub fn text_to_html<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    apply(text, markup::text_to_html)
+}
+
+/// What a screen reader is not to read out.
+#[pyclass(module = "portal._native", frozen)]
+pub struct SpeechFilter {
+    speech: Speech,
+}
+
+#[pymethods]
+impl SpeechFilter {
+    #[new]
+    fn new(expression: &str) -> PyResult<Self> {
+        let speech = Speech::new(expression).map_err(PyValueError::new_err)?;
+        Ok(Self { speech })
+    }
+
+    /// Leave out all that matches; returns the same object when nothing does.
+    fn spare<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        apply(text, |text| self.speech.strip(text))
+    }
 }
 
 fn apply<'py>(
     text: &Bound<'py, PyString>,
-    render: fn(&str) -> Cow<'_, str>,
+    render: impl Fn(&str) -> Cow<'_, str>,
 ) -> PyResult<Bound<'py, PyString>> {
     Ok(match render(text.to_str()?) {
         Cow::Borrowed(_) => text.clone(),

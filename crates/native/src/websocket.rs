@@ -1,5 +1,6 @@
 //! Python's view of the websocket crate.
 
+use crate::markup::Markup;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
@@ -83,8 +84,11 @@ pub fn websocket_text<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, P
 
 /// Make the frame of `["text", [html], {}]` from a text in markup: the format `v1.evennia.com`.
 #[pyfunction]
-pub fn websocket_html<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
-    let html = markup::to_html(text.to_str()?);
+pub fn websocket_html<'py>(
+    markup: &Markup,
+    text: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let html = markup.html(text.to_str()?);
     let mut payload = Vec::with_capacity(html.len() + 64);
     payload.extend_from_slice(b"[\"text\",[\"");
     push_json_text(&html, &mut payload);

@@ -25,6 +25,18 @@ NO_CHOICE = "auto"
 SECRETS = frozenset({"amp.secret"})
 # Lists that a variable holds as a command line, with the quotes of a shell.
 COMMAND_LINES = frozenset({"server.command"})
+# Lists that a variable holds as JSON: commas stand within their parts.
+JSON_LISTS = frozenset(
+    f"markup.{name}"
+    for name in [
+        "codes",
+        "bright_backgrounds",
+        "foregrounds",
+        "backgrounds",
+        "grey_foregrounds",
+        "grey_backgrounds",
+    ]
+)
 
 # A path of a UNIX socket must fit into the kernel's structure (sun_path, with its end).
 LONGEST_SOCKET_PATH = 107
@@ -50,6 +62,7 @@ _KINDS: Mapping[type, str] = {
 _LISTS: Mapping[type, str] = {
     inspect.StrType: 'a list of texts, as ["one", "two"]',
     inspect.IntType: "a list of whole numbers, as [1, 2]",
+    inspect.TupleType: 'a list of pairs of texts, as [["one", "two"]]',
 }
 
 
@@ -73,11 +86,14 @@ def convert(setting: Setting, value: Any) -> Any:
 def parse(setting: Setting, text: str) -> Any:
     """Read a value from the text of a variable, for `convert`; what is none stays a text.
 
-    A list has commas between its parts; a command line is written as for a shell. Raises
+    A list has commas between its parts, but for those in JSON; a command line is written as for a
+    shell. Raises
     ValueError for a command line with an open quote.
     """
     if setting.key in COMMAND_LINES:
         return _split(text)
+    if setting.key in JSON_LISTS:
+        return _read_json(text)
     kind, _ = _look_at(setting.kind)
     read = _READERS.get(type(kind))
     if read is None:
@@ -94,7 +110,7 @@ def write(setting: Setting, value: Any) -> str:
     if value is None:
         return json.dumps(_write_none(_look_at(setting.kind)[0]))
     if isinstance(value, tuple):
-        return f"[{', '.join(json.dumps(part) for part in value)}]"
+        return json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:_}" if value >= 10_000 and not setting.key.endswith("port") else str(value)
     return json.dumps(value)
@@ -181,6 +197,13 @@ _READERS: Mapping[type, Callable[[str], Any]] = {
 }
 
 
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -246,6 +269,10 @@ def _check_encoding(name: str) -> str:
     return "" if fits else "an encoding that keeps ASCII, such as utf-8 or latin-1"
 
 
+def _check_line(text: str) -> str:
+    return "" if not text or text.isprintable() else "a text that can be typed in one line"
+
+
 def _check_level(name: str) -> str:
     return "" if name in LOG_LEVELS else "one of " + ", ".join(LOG_LEVELS)
 
@@ -270,6 +297,8 @@ _RULES: Mapping[str, Callable[[str], str]] = {
     "directory": _check_path,
     "telnet.hosts": _check_host,
     "telnet.encoding": _check_encoding,
+    "telnet.more_encodings": _check_encoding,
+    "telnet.idle_command": _check_line,
     "websocket.hosts": _check_host,
     "websocket.origins": _check_origin,
     "http.hosts": _check_host,

@@ -77,11 +77,12 @@ class AjaxProtocol(WebSocketProtocol):
             websocket.metrics,
             hub,
             websocket.sessionhandler,
+            websocket.rendering,
             proxies=websocket.proxies,
             admission=websocket.admission,
-            browsers=websocket.browsers,
             protocol_key="ajax/comet",
         )
+        self.browsers = websocket.browsers
         self.sessions: dict[tuple[str, str], AjaxSession] = {}
         self.unsent = 0
         self.alive = hub.deadlines(KEEPALIVE_SECONDS, AjaxSession.check_alive)

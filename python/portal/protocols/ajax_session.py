@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
+from portal.markup import ANSI, Markup
 from portal.protocols.ajax_box import Box
 from portal.protocols.websocket_session import CONNECTED_ANEW, WebSocketSession
 from portal.wire.formats import V1
@@ -30,10 +31,9 @@ class Messages(V1):
 
     name = "ajax"
 
-    def frame_text(self, text: str) -> bytes:
+    def frame_text(self, markup: Markup, text: str) -> bytes:
         """Make the message of a text as HTML."""
-        shown = self.encode_text(text, raw=False, as_is=False, plain=False)
-        return self.encode("text", [shown], {})
+        return self.encode("text", [self.encode_text(markup, text, ANSI, as_is=False)], {})
 
 
 class NoFrames(WebSocketCodec):

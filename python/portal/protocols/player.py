@@ -10,20 +10,16 @@ from portal.config import Config
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
+from portal.protocols.rendering import Rendering
 from portal.session import Session, SessionHandler
 from portal.throttle import TELL_SECONDS, TokenBucket
-
-TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
-
-# What was rendered last is kept for whoever is sent the same next. A longer text is hardly said to
-# many, and would stay in memory.
-REMEMBERED_LENGTH = 16 * 1024
 
 
 class PlayerProtocol:
     """Makes the sessions of one way in; what they share is kept here once.
 
-    `protocol_key` names the way in, as the game sees it.
+    `protocol_key` names the way in, as the game sees it. `rendering` is shared with other ways in,
+    if there are any.
     """
 
     def __init__(
@@ -32,10 +28,12 @@ class PlayerProtocol:
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         protocol_key: str,
     ) -> None:
         self.config = config
+        self.rendering = rendering or Rendering(config.markup)
         self.metrics = metrics
         self.sessionhandler = sessionhandler
         self.protocol_key = protocol_key
@@ -45,6 +43,7 @@ class PlayerProtocol:
     def reconfigure(self, config: Config) -> None:
         """Go by another configuration from now on; sessions that live are told by their handler."""
         self.config = config
+        self.rendering.reconfigure(config.markup)
         self.floods.set_seconds(config.limits.pause_seconds)
 
     def forget(self, session: Any) -> None:
@@ -116,6 +115,11 @@ class PlayerSession(Session):
     def at_storm(self, *, first: bool) -> None:
         """Count a control that was not acted on, because there were too many; log the first."""
 
+    def echo_line(self, text: str) -> None:
+        """Show a player who wants that (LOCALECHO) what they have typed, unless it is hidden."""
+        if self.protocol_flags.get("LOCALECHO") and not self.echo_hidden:
+            self.send_text(text, options={"raw": True})
+
     def admit(self) -> bool:
         """Whether one more control (a negotiation, a ping) may cost anything.
 
@@ -140,7 +144,8 @@ class PlayerSession(Session):
         if self._told is not None and now - self._told < TELL_SECONDS:
             return False
         self._told = now
-        self.send_text(TOO_LONG.format(limit))
+        if text := self.protocol.config.limits.say_too_long(f"{limit} bytes"):
+            self.send_text(text)
         return True
 
     def _resume_reading(self) -> None:

@@ -13,13 +13,15 @@ import structlog
 from portal.config import Config
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
-from portal.markup import close_colours, to_ansi, to_plain
+from portal.markup import read_look
 from portal.metrics import Metrics
-from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol, PlayerSession
+from portal.protocols.player import PlayerProtocol, PlayerSession
+from portal.protocols.rendering import Rendering
 from portal.session import SessionHandler
 from portal.wire.charset import find_encoding
 from portal.wire.events import (
     CharsetAgreed,
+    Command,
     Event,
     LineTooLong,
     OptionEnabled,
@@ -29,7 +31,7 @@ from portal.wire.events import (
     WindowSize,
 )
 from portal.wire.options import SGA
-from portal.wire.telnet import CRLF, GO_AHEAD, KEEPALIVE, TelnetCodec, encode_text
+from portal.wire.telnet import CRLF, KEEPALIVE, TelnetCodec, decode_text
 from portal.wire.terminal_type import terminal_flags
 
 log = structlog.get_logger(__name__)
@@ -55,14 +57,14 @@ class TelnetProtocol(PlayerProtocol):
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         protocol_key: str = "telnet",
     ) -> None:
-        super().__init__(config, metrics, hub, sessionhandler, protocol_key=protocol_key)
+        super().__init__(config, metrics, hub, sessionhandler, rendering, protocol_key=protocol_key)
         telnet = config.telnet
         self.handshakes = hub.deadlines(telnet.handshake_seconds, TelnetSession.at_settled)
         self.endings = hub.deadlines(LOOK_SECONDS, TelnetSession.end_when_answered)
-        self._last: tuple[str, str, tuple[bytes, bool]] | None = None
         self.keepalives = hub.deadlines(telnet.keepalive_seconds, TelnetSession.keep_alive)
 
     def make_protocol(self, connection: Connection) -> "TelnetSession":
@@ -95,23 +97,6 @@ class TelnetProtocol(PlayerProtocol):
         self.handshakes.cancel(session)
         self.endings.cancel(session)
         self.keepalives.cancel(session)
-
-    def render_line(self, text: str, encoding: str) -> tuple[bytes, bool]:
-        """Render a text without options as a line; returns its bytes, and whether it has colours.
-
-        It serves for all who are sent the same. Only the last one is remembered: what is said to
-        a room is said to all of it at once.
-        """
-        last = self._last
-        if last is not None and last[0] == text and last[1] == encoding:
-            return last[2]
-        rendered = to_ansi(text)
-        coloured = "\x1b" in rendered
-        data = encode_text(close_colours(rendered) if coloured else rendered, encoding)
-        result = (data if data[-1:] == b"\n" else data + CRLF, coloured)
-        if len(text) <= REMEMBERED_LENGTH:
-            self._last = (text, encoding, result)
-        return result
 
     def _start(self, session: "TelnetSession") -> None:
         if not session.settled:
@@ -161,7 +146,10 @@ class TelnetSession(PlayerSession):
                 return
             if codec.hidden:
                 self.connection.write(CRLF)  # the player's Enter was not shown either
-            self.data_in(text=event.decode(codec.encoding, "replace"))
+            others = self.protocol.config.telnet.more_encodings
+            text = decode_text(event, codec.encoding, others)
+            self.data_in(text=text)
+            self.echo_line(text)
         if self.settled:
             if changed:
                 self.sessionhandler.sync(self)
@@ -210,33 +198,35 @@ class TelnetSession(PlayerSession):
             self.codec.encoding = encoding
 
     def send_text(self, /, *args: Any, **kwargs: Any) -> None:
-        """Show a text (markup) with a line end after it.
+        """Show a text (markup) with a line end after it; None is shown to nobody.
 
-        Its `options`: `raw` leaves markup as it is; `nocolor`, `screenreader` and `ansi` False
-        take it away; `echo` False hides what is typed from here on, True shows it again;
-        `send_prompt` makes it a prompt. What an option does not say, the protocol flags do.
+        Its `options`: `raw` leaves markup as it is; `nocolor` takes it away, and `screenreader`
+        decorations with it; `ansi`, `xterm256`, `truecolor` and `mxp` say what the client can show;
+        `echo` False hides what is typed from here on, True shows it again; `send_prompt` makes it
+        a prompt. What an option does not say, the protocol flags do.
         """
-        options = kwargs.get("options")
-        flags = self.protocol_flags
-        if not options and args and type(args[0]) is str and not flags.get("RAW"):
-            line, coloured = self.protocol.render_line(args[0], self.codec.encoding)
-            if flags.get("FORCEDENDLINE", True) and not (coloured and self._wants_plain({})):
-                self.connection.write(line)
+        text = args[0] if args else ""
+        if type(text) is not str:
+            if text is None:
                 return
-        if options and options.get("send_prompt"):
-            self.send_prompt(*args, **kwargs)
-            return
-        data = self._encode(args, options)
-        if data[-1:] != b"\n" and self.protocol_flags.get("FORCEDENDLINE", True):
-            data += CRLF
-        self.connection.write(data)
+            text = str(text)
+        options = kwargs.get("options") or None
+        codec = self.codec
+        look = read_look(self.protocol_flags, options)
+        rendering = self.protocol.rendering
+        if options:
+            echo = options.get("echo")
+            if echo is not None:
+                self.connection.write(codec.show_input() if echo else codec.hide_input())
+            if options.get("send_prompt"):
+                self.connection.write(rendering.render_prompt(text, look, codec.encoding))
+                return
+        self.connection.write(rendering.render_line(text, look, codec.encoding))
 
     def send_prompt(self, /, *args: Any, **kwargs: Any) -> None:
         """Show a prompt, without a line end; marked by a GA for clients that insist on it."""
-        data = self._encode(args, kwargs.get("options"))
-        if not self.protocol_flags.get("NOPROMPTGOAHEAD", True):
-            data += GO_AHEAD
-        self.connection.write(data)
+        options = {**(kwargs.get("options") or {}), "send_prompt": True}
+        self.send_text(*args, options=options)
 
     def send_default(self, cmdname: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Leave out what plain telnet has no way to say."""
@@ -293,33 +283,6 @@ class TelnetSession(PlayerSession):
 
     # ---- parts of the above
 
-    def _encode(self, args: tuple[Any, ...], options: Mapping[str, Any] | None) -> bytes:
-        """Do as the options of a text say; returns the bytes of the text, with no end added."""
-        text = args[0] if args else ""
-        if type(text) is not str:
-            text = "" if text is None else str(text)
-        codec = self.codec
-        raw = self.protocol_flags.get("RAW")
-        if options:
-            raw = options.get("raw", raw)
-            echo = options.get("echo")
-            if echo is not None:
-                self.connection.write(codec.show_input() if echo else codec.hide_input())
-        if raw:
-            return codec.encode_text(text)
-        rendered = to_ansi(text)
-        if "\x1b" in rendered:
-            plain = self._wants_plain(options or {})
-            rendered = to_plain(text) if plain else close_colours(rendered)
-        return codec.encode_text(rendered)
-
-    def _wants_plain(self, options: Mapping[str, Any]) -> bool:
-        flags = self.protocol_flags
-        if options.get("screenreader", flags.get("SCREENREADER")):
-            return True
-        ansi = options.get("ansi", flags.get("ANSI", True) or flags.get("XTERM256"))
-        return bool(options.get("nocolor", flags.get("NOCOLOR") or not ansi))
-
     def _turn_away(self, line: bytes) -> bool:
         """Whether one of the first lines is an HTTP request; it is answered, and that is all."""
         self._guesses = 0 if line else self._guesses - 1
@@ -349,6 +312,9 @@ class TelnetSession(PlayerSession):
             case LineTooLong(limit):
                 if self.tell_too_long(limit):
                     log.info("line_too_long", sessid=self.sessid, limit=limit)
+            case Command(0):  # NUL between lines
+                if text := self.protocol.config.telnet.idle_command:
+                    self.data_in(text=text)
             case SubnegotiationTooLong(limit):
                 self.protocol.metrics.subnegotiations_too_long += 1
                 log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)

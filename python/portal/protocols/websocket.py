@@ -6,7 +6,7 @@ accepted (`portal.protocols.opening` reads that).
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -16,15 +16,17 @@ from portal.hub.hub import Hub
 from portal.hub.listener import Admission
 from portal.hub.poller import PLAYER
 from portal.metrics import Metrics
-from portal.protocols.browser import Browsers
-from portal.protocols.player import REMEMBERED_LENGTH, PlayerProtocol
+from portal.protocols.player import PlayerProtocol
+from portal.protocols.rendering import Rendering
 from portal.protocols.websocket_session import WebSocketSession
 from portal.session import SessionHandler
 from portal.wire.browser_query import BrowserQuery, is_own_page, read_query
-from portal.wire.formats import Format
 from portal.wire.forwarded import Proxies
 from portal.wire.http import refuse
 from portal.wire.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from portal.protocols.browser import Browsers
 
 log = structlog.get_logger(__name__)
 
@@ -45,21 +47,20 @@ class WebSocketProtocol(PlayerProtocol):
         metrics: Metrics,
         hub: Hub,
         sessionhandler: SessionHandler,
+        rendering: Rendering | None = None,
         *,
         proxies: Proxies,
         admission: Admission,
-        browsers: Browsers | None = None,
         protocol_key: str = "websocket",
     ) -> None:
-        super().__init__(config, metrics, hub, sessionhandler, protocol_key=protocol_key)
+        super().__init__(config, metrics, hub, sessionhandler, rendering, protocol_key=protocol_key)
         self.proxies = proxies
         self.admission = admission
-        self.browsers = browsers
+        self.browsers: Browsers | None = None
         # A text of so few characters is short enough, whatever is in it.
         self.short_length = config.limits.line_bytes // LONGEST_CHARACTER
         self.pings = hub.deadlines(config.websocket.ping_seconds, WebSocketSession.ping)
         self.pongs = hub.deadlines(config.websocket.pong_seconds, WebSocketSession.miss_pong)
-        self._last: tuple[str, Format, bytes] | None = None
 
     def open(self, connection: Connection, upgrade: Upgrade, received: bytes) -> None:
         """Answer a client that asks for a websocket, and begin its session.
@@ -126,19 +127,6 @@ class WebSocketProtocol(PlayerProtocol):
         super().forget(session)
         self.pings.cancel(session)
         self.pongs.cancel(session)
-
-    def frame_text(self, form: Format, text: str) -> bytes:
-        """Make the frame of a text without options; it serves for all who are sent the same.
-
-        Only the last one is remembered: what is said to a room is said to all of it at once.
-        """
-        last = self._last
-        if last is not None and last[0] == text and last[1] is form:
-            return last[2]
-        frame = form.frame_text(text)
-        if len(text) <= REMEMBERED_LENGTH:
-            self._last = (text, form, frame)
-        return frame
 
     def _may_connect(
         self, connection: Connection, upgrade: Upgrade, query: BrowserQuery | None

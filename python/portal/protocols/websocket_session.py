@@ -12,7 +12,7 @@ import structlog
 from portal.config import Config
 from portal.errors import LocalProtocolError, RemoteProtocolError
 from portal.hub.connection import Connection
-from portal.markup import to_plain
+from portal.markup import read_look
 from portal.protocols.player import PlayerSession
 from portal.throttle import TokenBucket
 from portal.wire.formats import DEFAULT, FORMATS, choose_format
@@ -87,7 +87,8 @@ class WebSocketSession(PlayerSession):
         self._hidden = False
         self._ended = False
         self.protocol_flags.update(
-            {"UTF-8": True, "OOB": True, "ANSI": True, "XTERM256": True, "CLIENTNAME": "websocket"}
+            dict.fromkeys(("UTF-8", "OOB", "ANSI", "XTERM256", "TRUECOLOR"), True)
+            | {"CLIENTNAME": "websocket"}
         )
 
     def note_handshake(self, upgrade: Upgrade) -> None:
@@ -138,7 +139,7 @@ class WebSocketSession(PlayerSession):
     def disconnect(self, reason: str = "") -> None:
         """Show the reason and close with code 1000; what is unsent is still delivered."""
         super().disconnect(reason)
-        self._close(NORMAL, to_plain(reason))
+        self._close(NORMAL, self.protocol.rendering.markup.to_plain(reason))
 
     def give_way(self) -> None:
         """End without a word to the player: the page has another connection."""
@@ -176,12 +177,14 @@ class WebSocketSession(PlayerSession):
         """
         text = args[0] if args else ""
         if type(text) is not str:
-            text = "" if text is None else str(text)
+            if text is None:
+                return
+            text = str(text)
         options = kwargs.get("options")
         if options or len(args) > 1 or len(kwargs) > (options is not None) or self._is_special():
             self._send_with_options(text, args[1:], kwargs, options or {})
         elif not self.codec.closed:
-            self.connection.write(self.protocol.frame_text(self.format, text))
+            self.connection.write(self.protocol.rendering.render_frame(text, self.format))
 
     def send_prompt(self, /, *args: Any, **kwargs: Any) -> None:
         """Show a prompt; see `send_text`."""
@@ -260,10 +263,9 @@ class WebSocketSession(PlayerSession):
                     self._refuse(NO_TEXT)
                 elif len(text) > self.protocol.short_length and self._is_too_long(text):
                     self._tell_too_long()
-                elif kwargs:
-                    self.data_in(text=[[text], kwargs])
                 else:
-                    self.data_in(text=text)
+                    self.data_in(text=[[text], kwargs] if kwargs else text)
+                    self.echo_line(text)
             elif name == "websocket_close":
                 self._note_closed()
                 self._close(NORMAL, "")
@@ -338,17 +340,13 @@ class WebSocketSession(PlayerSession):
         text: str,
         more: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        options: Mapping[str, Any],
+        options: dict[str, Any],
     ) -> None:
-        flags = self.protocol_flags
         shown = self.format.encode_text(
+            self.protocol.rendering.markup,
             text,
-            raw=bool(options.get("raw", flags.get("RAW"))),
+            read_look(self.protocol_flags, options or None),
             as_is=bool(options.get("client_raw")),
-            plain=bool(
-                options.get("nocolor", flags.get("NOCOLOR"))
-                or options.get("screenreader", flags.get("SCREENREADER"))
-            ),
         )
         rest = {name: value for name, value in kwargs.items() if name != "options"}
         echo = options.get("echo")

@@ -217,14 +217,25 @@ class Client {
     for (const [id, click] of clicks) {
       find(id, HTMLButtonElement).addEventListener("click", click);
     }
+    for (const place of [this.log, this.prompt]) {
+      place.addEventListener("click", (event) => this.#clicked(event));
+    }
     // The button is gone with the click; the place for the next word is the input.
     this.newer.addEventListener("click", () => this.input.field.focus());
     // Who clicks into the text to mark a part of it means the text.
     this.log.addEventListener("click", (event) => {
-      const link = event.target instanceof Element && event.target.closest("a");
+      const link = closestLink(event);
       const marked = getSelection()?.type === "Range";
       if (!link && !marked && matchMedia("(pointer: fine)").matches) this.input.field.focus();
     });
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked(event) {
+    const command = closestLink(event)?.dataset.command;
+    if (command === undefined) return;
+    event.preventDefault();
+    this.#say(this.#send(command, false));
   }
 
   /**
@@ -255,6 +266,15 @@ class Client {
       again();
     });
   }
+}
+
+/**
+ * The link that a click hit, if any.
+ * @param {MouseEvent} event
+ * @returns {HTMLAnchorElement | null}
+ */
+function closestLink(event) {
+  return event.target instanceof Element ? event.target.closest("a") : null;
 }
 
 /**

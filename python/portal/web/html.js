@@ -1,17 +1,26 @@
 // The text of the Portal, taken apart by hand: no HTML of anybody's is ever given to the browser.
 //
 // The Portal escapes what players and games write, and puts colours into
-// `<span class="color-009 bgcolor-001">`. A game may send HTML of its own one day. What comes out
-// here is text and numbers of colours in either case, whatever comes in: the page makes its
-// elements from that. A mistake in this file can show wrong text; it cannot run anything.
-// Every function takes time in proportion to the length of the text.
+// `<span class="underline bgcolor-001 color-009">`. A game may send HTML of its own. What comes out
+// here is text, numbers of colours, known words and addresses in either case, whatever comes in:
+// the page makes its elements from that. A mistake in this file can show wrong text; it cannot run
+// anything. Every function takes time in proportion to the length of the text.
+
+import { isSafe } from "./links.js";
 
 /**
- * A piece of text in one style; a colour is a number of the xterm palette, or -1 for the usual one.
- * @typedef {{text: string, color: number, ground: number}} Run
+ * How text looks and what a click on it does. A colour is a number of the xterm palette, RGB and
+ * more for any other, or -1 for the usual one. `marks` are MARKS, with spaces between. `command`
+ * is what a click sends, `href` where it leads; "" is nothing.
+ * @typedef {{color: number, ground: number, marks: string, command: string, href: string}} Style
  */
 
-/** @typedef {{color: number, ground: number}} Style */
+/** A piece of text in one style. @typedef {Style & {text: string}} Run */
+
+/** The first number that is no colour of the palette: from here on it is red, green and blue. */
+export const RGB = 256;
+/** The classes of text that have nothing to do with colours. */
+const MARKS = ["underline", "blink", "italic", "strikethrough", "inverse"];
 
 // Elements whose content is no text for a reader.
 const DROPPED = new Set(
@@ -20,13 +29,21 @@ const DROPPED = new Set(
 /** @type {Record<string, string>} */
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
 const ENTITY = /&(?:(lt|gt|amp|quot|apos|nbsp)|#x([0-9a-f]{1,6})|#([0-9]{1,7}));/gi;
-const CLASS = /(?:^|\s)class\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i;
+const ATTRIBUTES = {
+  class: /(?:^|\s)class\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i,
+  style: /(?:^|\s)style\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i,
+  href: /(?:^|\s)href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i,
+  onclick: /(?:^|\s)onclick\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i,
+};
 const COLOR = /^(bg)?color-([0-2][0-9]{2})$/;
+const EXACT = /(?:^|;)\s*(background-)?color\s*:\s*#([0-9a-f]{6})\s*(?=;|$)/gi;
+// How the Portal writes a command to click, for Evennia's client to run; here it is only read.
+const COMMAND = /^Evennia\.msg\("text",(\["(?:[^"\\]|\\.)*"\]),\{\}\);return false;$/;
 // Control characters show nothing sensible; tabs and line ends are text.
 // eslint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 /** @type {Style} */
-const USUAL = { color: -1, ground: -1 };
+const USUAL = { color: -1, ground: -1, marks: "", command: "", href: "" };
 
 /**
  * Turn what `text` and `prompt` carry into lines of runs.
@@ -95,9 +112,8 @@ class Page {
   addRun(text) {
     const line = this.lines[this.lines.length - 1] ?? [];
     const last = line[line.length - 1];
-    const { color, ground } = this.style;
-    if (last && last.color === color && last.ground === ground) last.text += text;
-    else line.push({ text, color, ground });
+    if (last && isSame(last, this.style)) last.text += text;
+    else line.push({ ...this.style, text });
   }
 
   /** @param {Style} style */
@@ -118,6 +134,22 @@ class Page {
 }
 
 /**
+ * @param {Style} one
+ * @param {Style} other
+ * @returns {boolean}
+ */
+function isSame(one, other) {
+  const { color, ground, marks, command, href } = one;
+  return (
+    color === other.color &&
+    ground === other.ground &&
+    marks === other.marks &&
+    command === other.command &&
+    href === other.href
+  );
+}
+
+/**
  * Carry out the tag between two places; the answer is where the text goes on.
  * @param {Page} page
  * @param {string} html
@@ -128,8 +160,9 @@ class Page {
 function takeTag(page, html, open, end) {
   const closing = html[open + 1] === "/";
   const name = /^[a-z0-9]*/i.exec(html.slice(open + (closing ? 2 : 1), end))?.[0].toLowerCase();
-  if (name === "span" && closing) page.close();
+  if ((name === "span" || name === "a") && closing) page.close();
   else if (name === "span") page.open(readStyle(page.style, html.slice(open + 5, end - 1)));
+  else if (name === "a") page.open(readLink(page.style, html.slice(open + 2, end - 1)));
   else if (name === "br") page.addText("\n");
   else if (name && !closing && DROPPED.has(name)) return endOfElement(html, end, name);
   return end;
@@ -200,13 +233,55 @@ function behind(html, mark, from) {
  */
 function readStyle(around, attributes) {
   const style = { ...around };
-  const found = CLASS.exec(attributes);
-  for (const word of (found?.[1] ?? found?.[2] ?? found?.[3] ?? "").split(/\s+/)) {
+  const words = readAttribute(attributes, "class").split(/\s+/);
+  for (const word of words) {
     const color = COLOR.exec(word);
-    const number = Number(color?.[2] ?? 256);
-    if (number > 255) continue;
+    const number = Number(color?.[2] ?? RGB);
+    if (number >= RGB) continue;
     if (color?.[1]) style.ground = number;
     else style.color = number;
   }
+  words.push(...around.marks.split(" "));
+  style.marks = MARKS.filter((mark) => words.includes(mark)).join(" ");
+  for (const [, ground, digits = ""] of readAttribute(attributes, "style").matchAll(EXACT)) {
+    const number = RGB + parseInt(digits, 16);
+    if (ground) style.ground = number;
+    else style.color = number;
+  }
   return style;
+}
+
+/**
+ * The style within a link: what a click does, if that is known and harmless.
+ * @param {Style} around
+ * @param {string} attributes
+ * @returns {Style}
+ */
+function readLink(around, attributes) {
+  const found = COMMAND.exec(decodeEntities(readAttribute(attributes, "onclick")));
+  if (found) return { ...around, command: readCommand(found[1] ?? ""), href: "" };
+  const href = decodeEntities(readAttribute(attributes, "href"));
+  return { ...around, command: "", href: isSafe(href) ? href : "" };
+}
+
+/**
+ * @param {string} list a list of one text in JSON
+ * @returns {string}
+ */
+function readCommand(list) {
+  try {
+    return String(JSON.parse(list)[0]);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * @param {string} attributes
+ * @param {keyof typeof ATTRIBUTES} name
+ * @returns {string} with its entities; "" where there is none
+ */
+function readAttribute(attributes, name) {
+  const found = ATTRIBUTES[name].exec(attributes);
+  return found?.[1] ?? found?.[2] ?? found?.[3] ?? "";
 }

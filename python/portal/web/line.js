@@ -1,7 +1,8 @@
 // One line of the game's text as elements of the page.
 
+import { RGB } from "./html.js";
 import { splitLinks } from "./links.js";
-import { className } from "./palette.js";
+import { className, exactColor, lettersOn } from "./palette.js";
 
 /** @typedef {import("./html.js").Run} Run */
 
@@ -36,20 +37,46 @@ export function makeLine(runs, kind, quiet = false) {
  */
 export function appendRuns(parent, runs) {
   for (const run of runs) {
-    const plain = run.color < 0 && run.ground < 0;
+    const plain = run.color < 0 && run.ground < 0 && !run.marks;
     const place = plain ? parent : parent.appendChild(makeSpan(run));
-    for (const { text, href } of splitLinks(run.text)) {
-      place.append(href ? makeLink(text, href) : text);
+    if (run.command) place.append(makeCommand(run.text, run.command));
+    else if (run.href) place.append(makeLink(run.text, run.href));
+    else {
+      for (const { text, href } of splitLinks(run.text)) {
+        place.append(href ? makeLink(text, href) : text);
+      }
     }
   }
 }
 
 /** @param {Run} run */
-function makeSpan({ color, ground }) {
+function makeSpan({ color, ground, marks }) {
   const span = document.createElement("span");
-  if (color >= 0) span.classList.add(className(color));
-  if (ground >= 0) span.classList.add(`bg${className(ground)}`, "filled");
+  if (marks) span.className = marks;
+  if (ground >= 0) span.classList.add("filled");
+  if (ground >= RGB) {
+    span.style.backgroundColor = exactColor(ground - RGB, true);
+    if (color < 0) span.style.color = lettersOn(ground - RGB);
+  } else if (ground >= 0) span.classList.add(`bg${className(ground)}`);
+  if (color >= RGB) span.style.color = exactColor(color - RGB, ground >= 0);
+  else if (color >= 0) span.classList.add(className(color));
   return span;
+}
+
+/**
+ * Text that sends a command when it is clicked; the page listens for that. What would be sent can
+ * be seen before.
+ * @param {string} text
+ * @param {string} command
+ */
+function makeCommand(text, command) {
+  const link = document.createElement("a");
+  link.href = "#";
+  link.role = "button";
+  link.dataset.command = command;
+  link.title = command;
+  link.textContent = text;
+  return link;
 }
 
 /**

@@ -50,10 +50,11 @@ function withoutEnd(address) {
 }
 
 /**
+ * Whether a click may lead to an address.
  * @param {string} address
  * @returns {boolean}
  */
-function isSafe(address) {
+export function isSafe(address) {
   if (address.length > LONGEST_ADDRESS) return false;
   try {
     const url = new URL(address);

@@ -11,6 +11,9 @@ export const READABLE = 4.5;
 // Half a percent of the way a step: nobody sees the difference to the exact place.
 const STEPS = 200;
 
+/** What is behind the text in each theme, as style.css has it. @type {Record<string, Rgb>} */
+export const BACKGROUNDS = { dark: [20, 22, 26], light: [252, 252, 250] };
+
 // The greys (0, 8, 7, 15) go from the faintest to the strongest in both themes.
 const BASE = {
   dark: `7c828c e57373 74b566 cba54d 7aa2f2 c98bdb 55b6c2 c3c8d0
@@ -37,8 +40,7 @@ export function readColor(text) {
  * @returns {Rgb}
  */
 function readHex(text) {
-  const number = parseInt(text, 16);
-  return [number >> 16, (number >> 8) & 255, number & 255];
+  return splitColor(parseInt(text, 16));
 }
 
 /**
@@ -103,22 +105,61 @@ export function readable(rgb, background) {
 }
 
 /**
+ * How a colour that has no class is shown: for letters, so that they can be read in either theme.
+ * @param {number} number red, green and blue in one
+ * @param {boolean} exact whether the game chose what is behind it, too
+ * @returns {string}
+ */
+export function exactColor(number, exact) {
+  const rgb = splitColor(number);
+  if (exact) return writeColor(rgb);
+  const { light = rgb, dark = rgb } = BACKGROUNDS;
+  return `light-dark(${writeColor(readable(rgb, light))}, ${writeColor(readable(rgb, dark))})`;
+}
+
+/**
+ * The letters that can be read best before a background that has no class.
+ * @param {number} number red, green and blue in one
+ * @returns {string}
+ */
+export function lettersOn(number) {
+  return writeColor(bestLetters(splitColor(number)));
+}
+
+/**
+ * @param {number} number
+ * @returns {Rgb}
+ */
+function splitColor(number) {
+  return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
+}
+
+/** @type {Rgb} */
+const BLACK = [0, 0, 0];
+/** @type {Rgb} */
+const WHITE = [255, 255, 255];
+
+/**
+ * @param {Rgb} background
+ * @returns {Rgb}
+ */
+function bestLetters(background) {
+  return contrast(background, BLACK) >= contrast(background, WHITE) ? BLACK : WHITE;
+}
+
+/**
  * The style sheet of the colours in a theme.
  * @param {"dark" | "light"} theme
  * @param {Rgb} background of that theme
  * @returns {string}
  */
 export function paletteRules(theme, background) {
-  /** @type {Rgb} */
-  const black = [0, 0, 0];
-  /** @type {Rgb} */
-  const white = [255, 255, 255];
   const rules = [];
   for (let number = 0; number < 256; number += 1) {
     const exact = xtermColor(number);
     const base = BASE[theme][number];
     const shown = base ? readHex(base) : readable(exact, background);
-    const letters = contrast(exact, black) >= contrast(exact, white) ? black : white;
+    const letters = bestLetters(exact);
     const name = className(number);
     rules.push(
       `.${name}{color:${writeColor(shown)}}`,

@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from portal._native import websocket_html
 from portal.errors import RemoteProtocolError
-from portal.markup import to_html, to_plain
+from portal.markup import ANSI, RAW, SPEECH, Markup, escape_html
 
 # A name becomes that of a function in the game; the longest in use have about thirty letters.
 NAME_LENGTH = 100
@@ -52,11 +51,11 @@ class Format(Protocol):
         """Write a message for the client: the payload of a TEXT frame."""
         ...
 
-    def encode_text(self, text: str, *, raw: bool, as_is: bool, plain: bool) -> str:
+    def encode_text(self, markup: Markup, text: str, look: int, *, as_is: bool) -> str:
         """Turn a text of the game into what a client of this format shows."""
         ...
 
-    def frame_text(self, text: str) -> bytes:
+    def frame_text(self, markup: Markup, text: str) -> bytes:
         """Make the whole frame of a text without options: nearly everything that is sent."""
         ...
 
@@ -97,22 +96,22 @@ class V1:
         except (TypeError, ValueError):
             return _encode(_to_json((name, args, kwargs)))
 
-    def encode_text(self, text: str, *, raw: bool, as_is: bool, plain: bool) -> str:
-        """Turn a text into HTML.
+    def encode_text(self, markup: Markup, text: str, look: int, *, as_is: bool) -> str:
+        """Turn a text into HTML, as the look of it says.
 
-        With `plain` its markup is taken away; with `raw` it is shown as it is written; with
-        `as_is` beside it, it is HTML of the game already.
+        Without ANSI its styles are taken away, and what a screen reader is not to read out with
+        SPEECH. With RAW it is shown as it is written; with `as_is` beside it, it is HTML of the
+        game already.
         """
-        if raw:
+        if look & SPEECH:
+            text = markup.to_speech(text)
+        if look & RAW:
             return text if as_is else html.escape(text)
-        return html.escape(to_plain(text)) if plain else to_html(text)
+        return escape_html(text) if look & SPEECH else markup.to_html(text, styled=look & ANSI > 0)
 
-    def frame_text(self, text: str) -> bytes:
+    def frame_text(self, markup: Markup, text: str) -> bytes:
         """Make the frame of a text as HTML, in one native call."""
-        try:
-            return websocket_html(text)
-        except UnicodeEncodeError:  # half surrogates, which a pickled text may hold
-            return websocket_html(text.encode("utf-8", "replace").decode())
+        return markup.to_frame(text)
 
 
 def _read_short(frame: str | bytes) -> tuple[str, list[Any], dict[str, Any]]:

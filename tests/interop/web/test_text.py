@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from portal.markup import Markup
+
 pytestmark = pytest.mark.interop
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -39,6 +41,26 @@ def test_colours(page, stub, wait_for_text):
     assert style_of(spans.nth(2), "backgroundColor") == "rgb(128, 0, 0)"
 
 
+def test_styles_and_colours_without_a_class(page, stub, wait_for_text):
+    stub.send(
+        "text",
+        '<span class="underline blink italic strikethrough inverse">all</span> '
+        '<span class="" style="color: #ff8000;">letters</span> '
+        '<span class="" style="background-color: #102030;">ground</span> '
+        '<span class="" style="color: #0080ff;background-color: #ffffff;">both</span> plain',
+    )
+    wait_for_text(page, "all letters ground both plain")
+    spans = page.locator(".line span")
+    assert style_of(spans.nth(0), "textDecorationLine") == "underline line-through"
+    assert style_of(spans.nth(0), "fontStyle") == "italic"
+    assert style_of(spans.nth(0), "animationName") in {"blink", "none"}
+    assert style_of(spans.nth(1), "color").startswith("rgb(")
+    assert style_of(spans.nth(2), "backgroundColor") == "rgb(16, 32, 48)"
+    assert style_of(spans.nth(2), "color") == "rgb(255, 255, 255)"
+    assert style_of(spans.nth(3), "color") == "rgb(0, 128, 255)"
+    assert style_of(spans.nth(3), "backgroundColor") == "rgb(255, 255, 255)"
+
+
 HOSTILE = [
     "<script>hacked = 1</script>",
     "<ScRiPt src='/evil.js'></sCrIpT>",
@@ -62,6 +84,9 @@ HOSTILE = [
     "javascript:hacked=1 JaVaScRiPt://%0ahacked=1 data:text/html,x vbscript:x",
     "<div id=log></div><dialog open id=help>x</dialog>",
     "&#60;img src=x onerror='hacked = 1'&#62;",
+    "<a href='#' onclick='hacked = 1'>click</a>",
+    '<a onclick=\'Evennia.msg("text",["a"],{});return false;hacked = 1\'>click</a>',
+    "<span style='color: expression(hacked = 1); background: url(/evil.png)'>style</span>",
 ]
 # Everything that a text may leave in the page: elements, and their attributes.
 ALLOWED = {
@@ -105,6 +130,21 @@ def test_links(page, stub, wait_for_text):
     expect(links.nth(0)).to_have_attribute("target", "_blank")
     expect(links.nth(0)).to_have_attribute("rel", "noopener noreferrer nofollow")
     expect(links.nth(1)).to_have_attribute("href", "mailto:anna@example.org")
+
+
+def test_a_command_is_sent_by_a_click(page, stub, wait_for_text):
+    text = Markup().to_html('go |lcsay "a\\b" <c>|ltnorth|le or |luhttps://example.org/|ltout|le')
+    stub.send("text", text)
+    wait_for_text(page, "go north or out")
+    links = page.locator("#log a")
+    expect(links.nth(0)).to_have_attribute("title", 'say "a\\b" <c>')
+    expect(links.nth(1)).to_have_attribute("href", "https://example.org/")
+    links.nth(0).click()
+    stub.wait_for_lines('say "a\\b" <c>')
+    stub.send("prompt", Markup().to_html("|lcyes|ltyes?|le"))
+    page.locator("#prompt a").click()
+    stub.wait_for_lines('say "a\\b" <c>', "yes")
+    assert page.url == stub.url
 
 
 def test_a_prompt_stands_above_the_input_until_the_next(page, stub, shown):
