@@ -358,6 +358,7 @@ async def test_a_portal_without_any_port_for_players_is_opened_once(running):
 def test_an_evennia_game_says_who_connects_bots_and_what_the_launcher_shows():
     asked = []
     game = SimpleNamespace(
+        directory="/game",
         environment={"PYTHONPATH": "/game"},
         status={"ssh": ["ssh: 4004"]},
         connect_bot=lambda *words: asked.append(words),

@@ -43,7 +43,7 @@ class Reconfiguration:
 
     def begin(self, portal: Portal) -> None:
         """Let a Portal write its requests where the configuration says."""
-        portal.access_log.write = None if self._access_file is None else self._access_file.write
+        portal.web.access_log.write = None if self._access_file is None else self._access_file.write
 
     def hang_up(self, portal: Portal) -> None:
         """Do what SIGHUP asks for; nothing is raised."""

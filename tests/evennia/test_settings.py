@@ -89,13 +89,17 @@ UNLIMITED = {
             {"WEBSOCKET_CLIENT_ENABLED": False},
             {"websocket.enabled": False, "websocket.hosts": HERE},
         ),
-        ({"WEBCLIENT_ENABLED": False}, {"websocket.enabled": False, "websocket.hosts": HERE}),
+        (
+            {"WEBCLIENT_ENABLED": False},
+            {"http.ajax": False, "websocket.enabled": False, "websocket.hosts": HERE},
+        ),
         (
             {"WEBSERVER_ENABLED": False},
             {
                 "http.enabled": False,
                 "http.hosts": HERE,
                 "http.upstream": None,
+                "http.ajax": False,
                 "websocket.enabled": False,
                 "websocket.hosts": HERE,
             },

@@ -88,6 +88,8 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     # is passed on to it, in place of the Portal's own pages; websockets stay the Portal's.
     upstream: str | None = None
     upstream_seconds: Amount = 60.0  # so long it may say nothing before its answer or within it
+    # Whether the page of an Evennia game may play without websockets, at /webclientdata.
+    ajax: bool = False
     upload_bytes: CountOrNone = 100 * MIB  # of a request that is passed on; files come in these
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head

@@ -137,6 +137,7 @@ class _Reading:
             # The Server serves the same at each of its own.
             upstream = f"http://{UPSTREAM_HOST}:{pairs[0][1]}"
             self.put("http.upstream", "WEBSERVER_PORTS", upstream)
+            self.put("http.ajax", "WEBCLIENT_ENABLED", given.flag("WEBCLIENT_ENABLED"))
         self.put("http.trusted_proxies", "UPSTREAM_IPS", given.texts("UPSTREAM_IPS"))
         port, host = given.whole("WEBSOCKET_CLIENT_PORT"), given.host("WEBSOCKET_CLIENT_INTERFACE")
         wanted = given.flag("WEBCLIENT_ENABLED") and given.flag("WEBSOCKET_CLIENT_ENABLED")

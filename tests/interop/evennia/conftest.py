@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evennia_crowd import open_crowd
 from evennia_game import Game, make_templates
 
 ROOT = Path(__file__).parents[3]
@@ -91,3 +92,10 @@ def new_game(templates, tmp_path):
     yield new_game
     for manager in opened:
         manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+async def crowd(game):
+    """The owner of the game, and twenty typists at work, half of them on websockets."""
+    async with open_crowd(game) as (owner, typists):
+        yield owner, typists
