@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import LocalProtocolError
-from portal.messages import has_longer_text, MAX_DEPTH, is_normal, normalise
+from portal.messages import MAX_DEPTH, has_longer_text, is_normal, normalise
 
 
 class Colour(enum.IntEnum):

@@ -55,7 +55,7 @@ def test_what_is_right(key, value, converted):
         ("telnet.port", True, "expected a whole number, got true"),
         ("telnet.port", 1.5, "expected a whole number, got 1.5"),
         ("telnet.port", {"a": 1}, "expected a whole number, got a table"),
-        ("telnet.more_encodings", ["utf-8", "utf-16"], "expected an encoding that keeps ASCII, such as utf-8 or latin-1, got \"utf-16\""),
+        ("telnet.more_encodings", ["utf-8", "utf-16"], 'expected an encoding that keeps ASCII, such as utf-8 or latin-1, got "utf-16"'),
         ("telnet.idle_command", "a\nb", 'expected a text that can be typed in one line, got "a\\nb"'),
         ("limits.connections", 0, "expected at least 1, got 0"),
         ("limits.connections", 2**31, "expected at most 2147483647, got 2147483648"),
