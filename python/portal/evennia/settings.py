@@ -134,7 +134,6 @@ class _Reading:
             self.put("http.hosts", "WEBSERVER_INTERFACES", self._hosts(hosts))
             self.put("http.port", "WEBSERVER_PORTS", pairs[0][0])
             self.put("http.more_ports", "WEBSERVER_PORTS", [outer for outer, _ in pairs[1:]])
-            self.put("http.ajax", "WEBCLIENT_ENABLED", given.flag("WEBCLIENT_ENABLED"))
             # The Server serves the same at each of its own.
             upstream = f"http://{UPSTREAM_HOST}:{pairs[0][1]}"
             self.put("http.upstream", "WEBSERVER_PORTS", upstream)
