@@ -68,9 +68,52 @@ MUX = Markup(
 )
 SPEECH = SpeechFilter(r"\+-+|\+$|\+~|--+|~~+|==+")
 MEGABYTE = 1 << 20
-HOSTILE = """| || |l |lc |lu |lt |le |lca|lt |lca|ltb|le |lc|lt |[ |# |#12 \x1b \x1b[ \x1b[1 \x1b[1;
-    \x1b[1m 1; { {{ http:// www. http: :// www.a.bc/ w : & < |r |r|n |500 |=a % %c %cr %c5 %ch%c
-    - + +- =~ é""".split()
+HOSTILE = [
+    "|",
+    "||",
+    "|l",
+    "|lc",
+    "|lu",
+    "|lt",
+    "|le",
+    "|lca|lt",
+    "|lca|ltb|le",
+    "|lc|lt",
+    "|[",
+    "|#",
+    "|#12",
+    "\x1b",
+    "\x1b[",
+    "\x1b[1",
+    "\x1b[1;",
+    "\x1b[1m",
+    "1;",
+    "{",
+    "{{",
+    "http://",
+    "www.",
+    "http:",
+    "://",
+    "www.a.bc/",
+    "w",
+    ":",
+    "&",
+    "<",
+    "|r",
+    "|r|n",
+    "|500",
+    "|=a",
+    "%",
+    "%c",
+    "%cr",
+    "%c5",
+    "%ch%c",
+    "-",
+    "+",
+    "+-",
+    "=~",
+    "é",
+]
 
 
 @pytest.mark.parametrize("before", ["", "|lc", "|lca|lt", "\x1b[", "http://"])
