@@ -35,8 +35,8 @@ def run(rounds, seconds):
     return figures
 
 
-def measure(protocol, boxes, seconds):
-    """One round of one side."""
+def measure(protocol, boxes, seconds, *, clients=SESSIONS, level=0):
+    """One round of one side; `level` is how hard the Server deflates."""
 
     def once(child, ports):
         return processes.load(
@@ -45,7 +45,8 @@ def measure(protocol, boxes, seconds):
             amp_port=ports["amp_port"],
             protocol=protocol,
             boxes=boxes,
-            clients=SESSIONS,
+            level=level,
+            clients=clients,
             size=SIZE,
             seconds=seconds,
             warmup=0.5,

@@ -21,12 +21,13 @@ def cores():
 class Child:
     """A process that writes JSON, one object a line, to its standard output."""
 
-    def __init__(self, command, core):
+    def __init__(self, command, core, **options):
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            **options,
         )
         # At once, before it has made any thread; those inherit it.
         os.sched_setaffinity(self.process.pid, {core})
@@ -68,9 +69,9 @@ class Child:
 
 
 @contextlib.contextmanager
-def running(command, core):
-    """A child for the length of a block."""
-    child = Child(command, core)
+def running(command, core, **options):
+    """A child for the length of a block; `options` are those of `Popen`."""
+    child = Child(command, core, **options)
     try:
         yield child
     finally:
@@ -87,10 +88,14 @@ def server(script, *arguments):
 @contextlib.contextmanager
 def relay(script, *arguments):
     """A Portal or a peer of it, with a stub Server behind it: (child, its ports by name)."""
-    with (
-        server(script, *arguments) as (child, ports),
-        loading("stub", ports["amp_port"]) as stub,
-    ):
+    with behind(server(script, *arguments)) as (child, ports):
+        yield child, ports
+
+
+@contextlib.contextmanager
+def behind(side):
+    """A stub Server behind whatever Portal this context is: (child, its ports by name)."""
+    with side as (child, ports), loading("stub", ports["amp_port"]) as stub:
         stub.read()
         yield child, ports
 

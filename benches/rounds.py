@@ -14,6 +14,7 @@ from results import table
 
 CROWDS = (1, 50, 500)
 RATE = 500
+CALM_WARMUP = 1.0
 CALM_ROUNDS = 3  # these take twice the time of the others
 # Players who answer no option are heard of after two seconds; then a session is settled.
 SETTLE_SECONDS = 3.0
@@ -34,7 +35,9 @@ def alternate(sides, rounds, measure):
     return {name: median_of(results) for name, results in figures.items()}
 
 
-def round_trips(sides, rounds, seconds, **options):
+def round_trips(
+    sides, rounds, seconds, *, crowds=CROWDS, calm_rounds=CALM_ROUNDS, warmup=0.5, **options
+):
     """Figures for each crowd, and for a calm one at a fixed rate.
 
     `options` are those of the load: its protocol and the form of a message.
@@ -46,7 +49,7 @@ def round_trips(sides, rounds, seconds, **options):
             port,
             clients=clients,
             seconds=seconds,
-            warmup=0.5,
+            warmup=warmup,
             pid=child.pid,
             **options,
         )
@@ -57,14 +60,15 @@ def round_trips(sides, rounds, seconds, **options):
             port,
             clients=50,
             seconds=2 * seconds,
+            warmup=max(warmup, CALM_WARMUP),
             mode="rate",
             rate=RATE,
             pid=child.pid,
             **options,
         )
 
-    figures = {str(clients): alternate(sides, rounds, closed(clients)) for clients in CROWDS}
-    return figures, alternate(sides, min(rounds, CALM_ROUNDS), calm)
+    figures = {str(clients): alternate(sides, rounds, closed(clients)) for clients in crowds}
+    return figures, alternate(sides, min(rounds, calm_rounds), calm)
 
 
 def connects(sides, rounds, seconds, protocol):

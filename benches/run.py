@@ -14,6 +14,7 @@ from pathlib import Path
 
 import codecs_bench
 import edge_bench
+import evennia_bench
 import hub_bench
 import portal_load
 import readme
@@ -26,13 +27,14 @@ SECTIONS = {
     "edge": edge_bench,
     "portal": portal_load,
     "websocket": websocket_load,
+    "evennia": evennia_bench,
 }
 README = Path(__file__).parents[1] / "README.md"
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description="Measures Portal and writes benches/results.")
-    parser.add_argument("--quick", action="store_true", help="four minutes instead of fifteen")
+    parser.add_argument("--quick", action="store_true", help="five minutes instead of twenty")
     parser.add_argument("--only", choices=SECTIONS, help="one section; the others' figures stay")
     return parser.parse_args(arguments)
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -192,19 +193,22 @@ def test_without_an_http_port_its_libraries_are_spared():
         "import sys\n"
         "from portal.app import Portal\n"
         "from portal.config import Config, HttpConfig\n"
-        "Portal(Config(http=HttpConfig(enabled={})))\n"
-        "print(*sorted({{'hypercorn', 'starlette', 'anyio', 'h2'}} & set(sys.modules)))\n"
+        "Portal(Config(http=HttpConfig({})))\n"
+        "libraries = {{'hypercorn', 'starlette', 'anyio', 'h2', 'portal.protocols.proxy'}}\n"
+        "print(*sorted(libraries & set(sys.modules)))\n"
     )
     found = [
         subprocess.run(
-            [sys.executable, "-c", program.format(enabled)],
+            [sys.executable, "-c", program.format(settings)],
             capture_output=True,
             text=True,
             check=True,
         ).stdout.split()
-        for enabled in (False, True)
+        for settings in ("enabled=False", "", "upstream='http://127.0.0.1:1'")
     ]
-    assert found == [[], ["anyio", "h2", "hypercorn", "starlette"]]
+    libraries = ["anyio", "h2", "hypercorn", "starlette"]
+    proxy = sorted([*libraries, "portal.protocols.proxy"])
+    assert found == [[], libraries, proxy]
 
 
 async def test_stopped_it_returns_and_closes_everything():
@@ -312,6 +316,81 @@ async def test_several_addresses_have_one_port(running):
     (first, port), (second, other) = info["telnet"]
     assert (first, second) == ("127.0.0.1", "::1")
     assert port == other != 0
+
+
+async def test_more_ports_are_told_behind_the_first(running):
+    settings = {"port": 0, "more_ports": (0, 0)}
+    portal, info = await running(
+        make_config(telnet=TelnetConfig(**settings), http=HttpConfig(**settings))
+    )
+    assert portal.addresses().items() <= info.items()
+    assert len({port for _, port in [*info["telnet"], *info["http"]]}) == 6
+    with trio.fail_after(PATIENCE):
+        for address in info["http"]:
+            async with await trio.open_tcp_stream(*address) as stream:
+                assert await get(stream, "/healthz") == 200
+        for address in info["telnet"]:
+            async with await trio.open_tcp_stream(*address) as player:
+                assert await player.receive_some()
+
+
+async def test_a_portal_without_telnet(running):
+    _, info = await running(make_config(telnet=TelnetConfig(enabled=False, port=0)))
+    assert info["telnet"] == []
+    assert info["websocket"]
+
+
+async def test_a_portal_without_any_port_for_players_is_opened_once(running):
+    off = {
+        "telnet": TelnetConfig(enabled=False),
+        "websocket": WebSocketConfig(enabled=False),
+        "http": HttpConfig(enabled=False),
+    }
+    portal = Portal(make_config(**off))
+    portal.open()
+    before = portal.addresses()["amp"]
+    async with trio.open_nursery() as nursery:
+        info = await nursery.start(portal.run)
+        assert info["amp"] == before
+        portal.stop()
+
+
+def test_an_evennia_game_says_who_connects_bots_and_what_the_launcher_shows():
+    asked = []
+    game = SimpleNamespace(
+        directory="/game",
+        environment={"PYTHONPATH": "/game"},
+        status={"ssh": ["ssh: 4004"]},
+        connect_bot=lambda *words: asked.append(words),
+    )
+    portal = Portal(make_config(), evennia=game)
+    portal.sessionhandler.server_connect("a.Bot", {"uid": 3})
+    assert asked == [("a.Bot", {"uid": 3})]
+    assert portal.environment["PYTHONPATH"] == "/game"
+    assert portal.amp_server.launcher.game is game
+
+
+async def test_in_front_of_a_web_server_that_is_not_there(running):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        upstream = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        portal, info = await running(
+            make_config(name="Harbour", http=HttpConfig(port=0, upstream=upstream))
+        )
+        with trio.fail_after(PATIENCE):
+            stream = await trio.open_tcp_stream(*info["http"][0])
+            await stream.send_all(b"GET / HTTP/1.0\r\nHost: x\r\nAccept: text/html\r\n\r\n")
+            page = (await read_all(stream)).decode()
+            assert page.startswith("HTTP/1.1 503 ")
+            assert "The game is starting." in page
+            assert "<h1>Harbour</h1>" in page
+            await dial_as_disobedient_server(portal)
+            portal.reconfigure(make_config(name="Haven", http=portal.config.http))
+            stream = await trio.open_tcp_stream(*info["http"][0])
+            await stream.send_all(b"GET / HTTP/1.0\r\nHost: x\r\nAccept: text/html\r\n\r\n")
+            page = (await read_all(stream)).decode()
+            assert "The pages of the game are not there at the moment." in page
+            assert "<h1>Haven</h1>" in page
 
 
 async def test_a_unix_socket(running, tmp_path):

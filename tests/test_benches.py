@@ -240,6 +240,47 @@ def test_the_load_sends_to_everybody(load, boxes):
 
 
 @pytest.fixture
+def game(load):
+    sides = importlib.import_module("evennia_sides")
+    python = sides.find_python()
+    if python is None:
+        pytest.skip("`make bench` installs an Evennia, or `make evennia`")
+    with sides.made(python) as game:
+        yield game
+
+
+@pytest.mark.interop
+def test_both_portals_stand_in_front_of_one_game(load, game):
+    with load.behind(game.portal()) as own, load.behind(game.stock()) as stock:
+        for child, ports in (own, stock):
+            assert ports.keys() == {"telnet_port", "websocket_port", "amp_port"}
+            for protocol in ("telnet", "websocket"):
+                run = {"protocol": protocol, "form": "inputfunc", "pid": child.pid}
+                port = ports[f"{protocol}_port"]
+                talk = load.load("talk", port, clients=3, seconds=0.3, warmup=0, **run)
+                assert talk["messages"] >= 3
+        stock_port = stock[1]["telnet_port"]
+        with load.loading("idle", stock_port, clients=2, compressed="true") as crowd:
+            assert crowd.read() == {"open": 2}
+
+
+@pytest.mark.interop
+def test_a_player_looks_around_in_a_real_game(game):
+    look = importlib.import_module("evennia_look")
+    game.populate()
+    figures = look.measure(game, game.portal(), 0.2)
+    assert figures["count"] >= 1
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+
+
+def test_a_step_that_fails_says_what_it_said(tmp_path):
+    sides = importlib.import_module("evennia_sides")
+    game = sides.Game(tmp_path, sys.executable)
+    with pytest.raises(RuntimeError, match="ended with 3: heard"):
+        game.run(sys.executable, "-c", "print('heard'); raise SystemExit(3)")
+
+
+@pytest.fixture
 def latest():
     return json.loads((BENCHES / "results/latest.json").read_text())
 
@@ -249,6 +290,13 @@ def test_the_pages_can_be_written_from_the_latest_figures(results, latest):
     for name, section in run.SECTIONS.items():
         section.report(latest[name])
         assert (results.RESULTS / f"{name}.md").read_text().startswith("# ")
+
+
+def test_a_quick_run_has_no_real_game(results, latest):
+    bench = importlib.import_module("evennia_bench")
+    goals = bench.report({**latest["evennia"], "look": {}})
+    assert not any("look" in goal.name for goal in goals)
+    assert "Left out of a quick run." in (results.RESULTS / "evennia.md").read_text()
 
 
 def test_the_readme_holds_the_latest_figures(latest, tmp_path):

@@ -4,12 +4,14 @@ import io
 import json
 import os
 import stat
+from datetime import date
 
 import pytest
 import structlog
 
 from portal import logs
 from portal.errors import ConfigError
+from portal.log_rotation import Rotation
 
 
 class Terminal(io.StringIO):
@@ -40,6 +42,11 @@ def configured(**settings):
 
 
 # ---- what a line looks like
+
+
+def test_the_setting_of_a_path_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"log\.http_path"):
+        logs.LogFile(str(tmp_path), key="log.http_path")
 
 
 def test_json(log):
@@ -255,3 +262,54 @@ def test_a_full_disk(log):
     log.info("event")
     assert file.lost == 1
     file.close()
+
+
+# ---- when a file is done
+
+
+def test_a_full_file_is_set_aside(tmp_path):
+    path = tmp_path / "log"
+    file = logs.LogFile(str(path), rotation=Rotation(max_bytes=10))
+    for line in ("12345", "6789", "abc"):
+        file.write(line)
+    file.close()
+    (old,) = [each for each in tmp_path.iterdir() if each != path]
+    assert old.name.startswith("log.2")
+    assert (old.read_text(), path.read_text()) == ("12345\n6789\n", "abc\n")
+    assert file.lost == 0
+
+
+def test_what_was_written_before_counts(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("2024-05-01 begun\n")
+    days = iter([date(2024, 5, 2), date(2024, 5, 7), date(2024, 5, 8), *[date(2024, 5, 9)] * 3])
+    file = logs.LogFile(str(path), rotation=Rotation(days=7), today=lambda: next(days))
+    file.write("second")
+    assert len(list(tmp_path.iterdir())) == 1
+    file.write("third")
+    file.write("fourth")
+    file.close()
+    assert path.read_text() == "third\nfourth\n"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_cannot_be_set_aside_is_gone_on_with(tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    file = logs.LogFile(str(path), rotation=Rotation(max_bytes=3))
+    monkeypatch.setattr(logs, "set_aside", broken)
+    for line in ("1234", "5", "6789"):
+        file.write(line)
+    file.close()
+    assert path.read_text() == "1234\n5\n6789\n"
+
+
+def broken(*_):
+    raise OSError("full")
+
+
+def test_a_stream_is_never_done():
+    stream = io.StringIO()
+    file = logs.LogFile(stream=stream, rotation=Rotation(max_bytes=1))
+    file.write("one")
+    file.write("two")
+    assert stream.getvalue() == "one\ntwo\n"

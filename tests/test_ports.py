@@ -20,6 +20,33 @@ def test_a_port_for_players_is_the_same_on_all_of_its_hosts():
             sock.close()
 
 
+@pytest.mark.parametrize("kind", [TelnetConfig, HttpConfig])
+def test_more_ports_come_behind_it(kind):
+    hosts = ("127.0.0.1", "127.0.0.2")
+    sockets = open_player_port("telnet", kind(hosts=hosts, port=0, more_ports=(0, 0)), 16)
+    try:
+        found = [sock.getsockname() for sock in sockets]
+        assert [host for host, _ in found] == [*hosts] * 3
+        ports = [port for _, port in found]
+        assert ports[::2] == ports[1::2]
+        assert len(set(ports)) == 3
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def test_of_several_ports_the_one_that_is_taken_is_named_and_none_stays_open():
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        first, port = other.getsockname()[1], taken.getsockname()[1]
+        other.close()
+        config = HttpConfig(port=first, more_ports=(port,))
+        with pytest.raises(ServiceError, match=f"^http: cannot listen at 127.0.0.1 port {port}: "):
+            open_player_port("http", config, 16)
+        (sock,) = open_player_port("http", HttpConfig(port=first), 16)
+        sock.close()
+
+
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -76,6 +76,8 @@ def mark(run):
             values[key] = 1_000_003 + number
         elif isinstance(default, float):
             values[key] = 1_000_003.25 + number
+        elif key in {"markup.codes", "markup.bright_backgrounds"}:
+            values[key] = ((f"marked {number}", "x"),)
         elif isinstance(default, tuple):
             values[key] = (f"marked {number}",)
         else:
@@ -88,7 +90,8 @@ def mark(run):
         table: section(**{name: values[f"{table}.{name}"] for name in section.__struct_fields__})
         for table, section in list_tables().items()
     }
-    return Config(name=values["name"], directory=values["directory"], **tables), values
+    top = {key: value for key, value in values.items() if "." not in key}
+    return Config(**top, **tables), values
 
 
 def find_fields(thing):
@@ -151,7 +154,7 @@ def meet_players(portal):
 
 
 def first(value):
-    return value[0] if isinstance(value, tuple) else value
+    return first(value[0]) if isinstance(value, tuple) else value
 
 
 async def test_every_live_setting_is_read_afresh_and_every_other_stays():
@@ -562,6 +565,30 @@ async def test_a_log_that_cannot_be_written_is_refused_and_the_old_one_stays(wor
     (event,) = world.hang_up({"log": broken, "name": "new"})
     assert (event["event"], event["key"]) == ("config_refused", "log.path")
     assert world.portal.config is before
+
+
+async def test_requests_are_written_where_the_configuration_says(world, tmp_path):
+    world.reconfiguration.begin(world.portal)
+    assert world.portal.web.access_log.write is None
+    path = tmp_path / "http.log"
+    log = LogConfig(path=str(world.path), http_path=str(path))
+    assert world.hang_up({"log": log}) == [applied("log.http_path")]
+    world.portal.web.access_log.write("one")
+    moved = path.rename(tmp_path / "http.log.1")
+    world.reconfiguration.hang_up(world.portal)
+    world.portal.web.access_log.write("two")
+    assert (moved.read_text(), path.read_text()) == ("one\n", "two\n")
+    broken = LogConfig(path=str(tmp_path / "none" / "a"), http_path=str(tmp_path / "other.log"))
+    world.take_events()
+    (event,) = world.hang_up({"log": broken})
+    assert event["key"] == "log.path"
+    broken = LogConfig(path=str(world.path), http_path=str(tmp_path / "none" / "a"))
+    (event,) = world.hang_up({"log": broken})
+    assert event["key"] == "log.http_path"
+    world.portal.web.access_log.write("three")
+    assert path.read_text() == "two\nthree\n"
+    assert world.hang_up({"log": LogConfig(path=str(world.path))}) == [applied("log.http_path")]
+    assert world.portal.web.access_log.write is None
 
 
 async def test_without_a_way_to_read_again_only_the_log_is_opened(tmp_path):

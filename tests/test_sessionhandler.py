@@ -23,9 +23,10 @@ from portal.holding import (
 )
 from portal.metrics import Metrics
 from portal.session import Session
-from portal.sessionhandler import DROPPED, TOO_MANY_COMMANDS, TOO_MANY_OOB, PortalSessionHandler
+from portal.sessionhandler import DROPPED, TOO_MANY_OOB, PortalSessionHandler
 
 OPTIONS = {"options": {}}
+TOO_MANY_COMMANDS = LimitsConfig().too_fast_text
 
 
 class Player(Session):
@@ -53,6 +54,9 @@ class Player(Session):
 
     def at_login(self):
         self.calls.append("login")
+
+    def at_logout(self):
+        self.calls.append("logout")
 
     def at_sync(self):
         self.calls.append("sync")
@@ -312,6 +316,39 @@ class TestInput:
         assert player.shown.count(told) == 3
         assert world.metrics.messages_in == 5 + 6
 
+    @pytest.mark.parametrize(
+        ("message", "passes"),
+        [
+            ({"text": "\N{SNOWMAN}" * 5}, True),
+            ({"text": "\N{SNOWMAN}" * 6}, False),
+            ({"text": [["123456"], {}]}, False),
+            ({"text": [["1", "123456"], {}]}, False),
+            ({"text": ("123456", {"a": 1})}, False),
+            ({"text": 1234567}, True),
+            ({"gmcp": "Core.Ping"}, True),
+            ({"gmcp": "x", "text": "123456"}, False),
+        ],
+    )
+    def test_a_text_with_too_many_characters(self, message, passes):
+        world = World(limits={"line_characters": 5, "too_long_text": "At most {limit}."})
+        world.bring()
+        player = world.player()
+        player.data_in(**message)
+        assert world.metrics.messages_in == passes
+        assert world.metrics.lines_too_long == (not passes)
+        assert player.shown == ([] if passes else ["At most 5 characters."])
+        assert player.throttled == (not passes)
+
+    def test_a_game_may_say_nothing_or_something_else(self):
+        limits = {"line_characters": 3, "too_long_text": "", "command_burst": 2}
+        world = World(limits={**limits, "too_fast_text": "Slow down."})
+        world.bring()
+        player = world.player()
+        for text in ("1234", "1", "2", "3"):
+            player.data_in(text=text)
+        assert player.shown == ["Slow down."]
+        assert world.metrics.messages_in == 1
+
     def test_the_limit_of_unanswered_messages(self):
         world = World(limits={"unanswered_messages": 4})
         world.bring()
@@ -374,8 +411,12 @@ class TestOrders:
         with structlog.testing.capture_logs() as logs, pytest.raises(ServiceError, match="no bots"):
             world.handler.server_connect("a.Bot", {"token": "hush"})
         assert "hush" not in repr(logs)
-        with pytest.raises(ServiceError):
-            world.handler.server_connect()
+
+    def test_bots_are_connected_by_whoever_is_set(self, world):
+        asked = []
+        world.handler.connect_bot = lambda *words: asked.append(words)
+        world.handler.server_connect("a.Bot", {"uid": 3})
+        assert asked == [("a.Bot", {"uid": 3})]
 
     def test_disconnect_says_why_and_tells_the_server_once(self, served):
         player = served.player()
@@ -383,7 +424,7 @@ class TestOrders:
         served.handler.server_disconnect(player, "Be gone.")
         served.handler.disconnect(player)
         assert player.shown == ["Be gone."]
-        assert player.calls == ["disconnect"]
+        assert player.calls == ["logout", "disconnect"]
         assert served.link.rows() == [("PDISCONN", 1)]
         assert served.metrics.sessions_closed == 1
 

@@ -12,7 +12,8 @@ import contextlib
 import os
 import select
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import date
 from typing import Any, TextIO
 
 import msgspec
@@ -20,8 +21,10 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from portal.errors import ConfigError
+from portal.log_rotation import Rotation, find_begin, set_aside
 
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+NEVER = Rotation()
 FILE_MODE = 0o640  # addresses of players are nobody else's business
 
 
@@ -31,15 +34,24 @@ class LogFile:
     Every line is one write to the descriptor, whole even where several processes append. It does
     not wait for a reader either: while a pipe or a terminal takes no more, lines are lost, and
     `lost` counts them. With neither path nor stream it is standard error; `key` is the setting
-    that the path comes from.
+    that the path comes from. `rotation` says when a file is done: it is renamed then, and a new
+    one begun.
     Raises ConfigError when the file cannot be opened at the start; later there is only loss.
     """
 
     def __init__(
-        self, path: str | None = None, stream: TextIO | None = None, *, key: str = "log.path"
+        self,
+        path: str | None = None,
+        stream: TextIO | None = None,
+        *,
+        key: str = "log.path",
+        rotation: Rotation = NEVER,
+        today: Callable[[], date] = date.today,
     ) -> None:
         self.path = path
+        self.rotation = rotation
         self.lost = 0
+        self._today = today
         self._stream = sys.stderr if stream is None else stream
         self._poll = select.poll()
         try:
@@ -51,6 +63,7 @@ class LogFile:
             self._descriptor = -1  # a stream that is no file of the system: StringIO
         else:
             self._poll.register(self._descriptor, select.POLLOUT)
+        self._look_at_file()
 
     @property
     def is_terminal(self) -> bool:
@@ -59,11 +72,14 @@ class LogFile:
 
     def write(self, line: str) -> None:
         """Append one line, given without its end."""
+        if self._rotates:
+            self._rotate_when_due()
         try:
             if self.path is None and self._descriptor < 0:
                 self._stream.write(line + "\n")
             elif self._poll.poll(0) == [(self._descriptor, select.POLLOUT)]:
-                os.write(self._descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
+                data = line.encode("utf-8", "backslashreplace") + b"\n"
+                self._size += os.write(self._descriptor, data)
             else:
                 self.lost += 1
         except (OSError, ValueError):  # ValueError: the stream was closed
@@ -78,6 +94,7 @@ class LogFile:
             # The new file under the old number: whoever knows that goes on too.
             os.dup2(descriptor, self._descriptor, inheritable=False)
             os.close(descriptor)
+        self._look_at_file()
 
     def close(self) -> None:
         """Close the file; lines that come later are lost. A stream stays open."""
@@ -85,6 +102,26 @@ class LogFile:
             self._poll.unregister(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _look_at_file(self) -> None:
+        """Take note of how large the file is, and of the day on which it was begun."""
+        self._rotates = self.path is not None and self.rotation.is_wanted
+        self._size = 0
+        self._begun = self._today()
+        if self.path is not None and self._rotates:
+            with contextlib.suppress(OSError):
+                self._size = os.fstat(self._descriptor).st_size
+            self._begun = find_begin(self.path, self._begun)
+
+    def _rotate_when_due(self) -> None:
+        today = self._today()
+        if self.path is None or not self.rotation.is_due(self._size, self._begun, today):
+            return
+        with contextlib.suppress(OSError):
+            set_aside(self.path, self._descriptor, today)
+        self.reopen()
+        # What could not be renamed goes on for as long again.
+        self._size, self._begun = 0, today
 
 
 class LineLogger:
@@ -109,6 +146,7 @@ def configure(
     path: str | None = None,
     json: bool | None = None,
     stream: TextIO | None = None,
+    rotation: Rotation = NEVER,
 ) -> LogFile:
     """Send every log line of this process to a file or stream, from `level` on.
 
@@ -117,7 +155,7 @@ def configure(
     """
     if level not in LEVELS:
         raise ConfigError("configuration", "log.level", "expected one of " + ", ".join(LEVELS))
-    file = LogFile(path, stream)
+    file = LogFile(path, stream, rotation=rotation)
     as_json = not file.is_terminal if json is None else json
     structlog.configure(
         processors=_processors(as_json=as_json, colors=file.is_terminal),

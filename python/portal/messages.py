@@ -90,6 +90,14 @@ def is_normal(message: Mapping[str, Any]) -> bool:
     return name == "prompt" or "prompt" not in message
 
 
+def has_longer_text(message: Message, limit: int) -> bool:
+    """Whether a normalised message holds a text of the player with more than `limit` characters."""
+    text = message.get("text")
+    if text is None:
+        return False
+    return any(isinstance(each, str) and len(each) > limit for each in text[0])
+
+
 def _is_nothing(value: object) -> bool:
     return value is None or (
         isinstance(value, list | tuple | set | frozenset | Mapping) and not value

@@ -13,6 +13,7 @@ from portal import logs
 from portal.app import Portal
 from portal.config import Config, LogConfig
 from portal.errors import ConfigError
+from portal.log_rotation import Rotation
 from portal.logs import LogFile
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class Reconfiguration:
 
     def begin(self, portal: Portal) -> None:
         """Let a Portal write its requests where the configuration says."""
-        portal.access_log.write = None if self._access_file is None else self._access_file.write
+        portal.web.access_log.write = None if self._access_file is None else self._access_file.write
 
     def hang_up(self, portal: Portal) -> None:
         """Do what SIGHUP asks for; nothing is raised."""
@@ -93,9 +94,16 @@ def _refuse(error: ConfigError) -> None:
 
 
 def _open(config: LogConfig) -> LogFile:
-    return logs.configure(config.level, path=config.path, json=config.json)
+    rotation = _rotation(config)
+    return logs.configure(config.level, path=config.path, json=config.json, rotation=rotation)
 
 
 def _open_access(config: LogConfig) -> LogFile | None:
     path = config.http_path
-    return None if path is None else LogFile(path, key="log.http_path")
+    if path is None:
+        return None
+    return LogFile(path, key="log.http_path", rotation=_rotation(config))
+
+
+def _rotation(config: LogConfig) -> Rotation:
+    return Rotation(config.max_bytes, config.days)

@@ -19,11 +19,12 @@ from typing import Any
 import structlog
 
 from portal.amp.commands import Operation
+from portal.bot_request import ConnectBot, refuse_bot
 from portal.config import Config
 from portal.delivery import Delivery, ServerLink
-from portal.errors import ServerUnavailable, ServiceError
+from portal.errors import ServerUnavailable
 from portal.holding import Reason
-from portal.messages import Message, normalise
+from portal.messages import Message, has_longer_text, normalise
 from portal.metrics import Metrics
 from portal.roster import Roster
 from portal.session import Session
@@ -31,7 +32,6 @@ from portal.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
-TOO_MANY_COMMANDS = "You are sending commands too fast; some were thrown away."
 TOO_MANY_OOB = "Your client is sending messages too fast; some were thrown away."
 DROPPED = "The game does not know this session any more."
 # What the log says of a session that was ended here: the words of a game may be a player's.
@@ -43,11 +43,10 @@ __all__ = ["PortalSessionHandler", "ServerLink"]  # the link is looked for here
 
 
 class PortalSessionHandler:
-    """The live sessions of one Portal, by their sessid in `sessions`.
+    """The live sessions of one Portal, by their sessid in `sessions`, which is never used twice.
 
-    A sessid is never used twice. `now` is a clock for rates, `wall` gives seconds since the epoch.
-    `link` is set by whoever connects the Server, before `server_ready`, and is None again before
-    `begin_holding` when the Server is gone.
+    `now` is a clock for rates, `wall` gives seconds since the epoch. `link` is set by whoever
+    connects the Server, before `server_ready`, and is None again before `begin_holding`.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class PortalSessionHandler:
         self.sessions = self.roster.sessions
         self.delivery = Delivery(config, metrics, self.sessions, self._tell, self._show_state)
         self.absence = self.delivery.absence
+        self.connect_bot: ConnectBot = refuse_bot
         self._synced_out = False  # the last Server gave us everything before it left
         self._lost: list[Session] = []  # whose characters a new Server does not know
 
@@ -143,7 +143,7 @@ class PortalSessionHandler:
         if "text" in kwargs:
             if not throttle.commands.take(now):
                 self.metrics.commands_throttled += 1
-                self._throttle(session, throttle, now, TOO_MANY_COMMANDS)
+                self._throttle(session, throttle, now, self.limits.too_fast_text)
                 return
             session.cmd_last = self.wall()
             session.cmd_total += 1
@@ -151,9 +151,14 @@ class PortalSessionHandler:
             self.metrics.oob_throttled += 1
             self._throttle(session, throttle, now, TOO_MANY_OOB)
             return
+        message = normalise(kwargs)
+        if self.limits.line_characters and has_longer_text(message, self.limits.line_characters):
+            self.metrics.lines_too_long += 1
+            self._throttle(session, throttle, now, self.limits.say_too_long())
+            return
         self.metrics.messages_in += 1
         secret = not session.logged_in or session.echo_hidden
-        self.delivery.take(session, normalise(kwargs), secret)
+        self.delivery.take(session, message, secret)
 
     def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any]) -> None:
         """Show a message of the game to one session, or to each of a list.
@@ -185,16 +190,14 @@ class PortalSessionHandler:
 
     # ---- what the Server orders
 
-    def server_connect(
-        self, protocol_path: str = "", config: Mapping[str, Any] | None = None
-    ) -> None:
-        """Refuse to start a bot (SCONN): this Portal has none. Raises ServiceError, the answer."""
-        log.warning("bot_refused", protocol_path=protocol_path, options=sorted(config or ()))
-        raise ServiceError(protocol_path, "this Portal runs no bots")
+    def server_connect(self, protocol_path: str, config: Mapping[str, Any]) -> None:
+        """Start a bot (SCONN) by `connect_bot`: a ServiceError of that is what the Server gets."""
+        self.connect_bot(protocol_path, config)
 
     def server_disconnect(self, session: Session, reason: str = "") -> None:
         """End a session because the game says so (SDISCONN): the reason is shown before."""
         if session in self.roster:
+            self._call(session, session.at_logout)
             self._end(session, reason, BY_GAME)
             self._send_end(session.sessid)
 
@@ -383,7 +386,7 @@ class PortalSessionHandler:
         self._call(session, session.at_server_state, state)
 
     def _throttle(self, session: Session, throttle: Throttle, now: float, text: str) -> None:
-        if throttle.must_tell(now):
+        if text and throttle.must_tell(now):
             self._tell(session, text)
         # Else dropping what a flood brings would cost as much as serving it.
         self._call(session, session.at_throttled)

@@ -106,6 +106,47 @@ def test_ports_that_nobody_shares(config):
     assert list(find_conflicts(config)) == []
 
 
+@pytest.mark.parametrize(
+    ("config", "keys"),
+    [
+        (
+            Config(http=HttpConfig(more_ports=(4000,))),
+            ["http.more_ports", "telnet.port", "http.hosts", "telnet.hosts"],
+        ),
+        (
+            Config(telnet=TelnetConfig(more_ports=(5000,)), http=HttpConfig(more_ports=(5000,))),
+            ["http.more_ports", "telnet.more_ports", "http.hosts", "telnet.hosts"],
+        ),
+        (Config(telnet=TelnetConfig(more_ports=(4000,))), ["telnet.more_ports", "telnet.port"]),
+        (Config(telnet=TelnetConfig(more_ports=(5000, 5000))), ["telnet.more_ports"]),
+        (Config(telnet=TelnetConfig(more_ports=(0, 0, 5000))), None),
+    ],
+)
+def test_more_ports_are_ports_like_the_others(config, keys):
+    found = [list(complaint) for complaint in find_conflicts(config)]
+    assert found == ([] if keys is None else [keys])
+
+
+@pytest.mark.parametrize(
+    ("http", "wrong"),
+    [
+        ({"upstream": "http://127.0.0.1:4001"}, True),
+        ({"upstream": "http://localhost:4001"}, True),
+        ({"upstream": "http://127.0.0.1:4001", "hosts": ("0.0.0.0",)}, True),
+        ({"upstream": "http://127.0.0.1:4009", "more_ports": (4009,)}, True),
+        ({"upstream": "http://127.0.0.1:4005"}, False),
+        ({"upstream": "http://192.0.2.1:4001"}, False),
+        ({"upstream": "http://127.0.0.1:4001", "enabled": False}, False),
+    ],
+)
+def test_nothing_is_passed_on_to_where_it_came_from(http, wrong):
+    found = list(find_conflicts(Config(http=HttpConfig(**http))))
+    assert len(found) == wrong
+    for complaint in found:
+        assert list(complaint) == ["http.upstream", "http.port", "http.more_ports"]
+        assert "the Portal's own HTTP port" in complaint["http.upstream"]
+
+
 def test_the_amp_port_is_a_port_like_the_others():
     (complaint,) = find_conflicts(Config(telnet=TelnetConfig(port=4006)))
     assert list(complaint) == ["amp.port", "telnet.port", "amp.host", "telnet.hosts"]
@@ -182,6 +223,8 @@ def place(tmp_path):
         ("log", {"path": "{}/folder"}, "log.path: {}/folder is a directory, expected a file"),
         ("log", {"path": "{}/none/new.log"}, "log.path: there is no directory {}/none"),
         ("log", {"path": "{}/text/new.log"}, "log.path: there is no directory {}/text"),
+        ("log", {"http_path": "{}/new.log"}, None),
+        ("log", {"http_path": "{}/folder"}, "log.http_path: {}/folder is a directory, expected a file"),
         ("amp", {"socket": "{}/amp"}, None),
         ("amp", {"socket": "{}/none/amp"}, "amp.socket: there is no directory {}/none"),
         ("", {"directory": "{}/a/b/c"}, None),

@@ -5,6 +5,7 @@ its version changes, these tests say whether they are still what they were.
 """
 
 import inspect
+import re
 from importlib.metadata import version
 
 import hypercorn.config
@@ -272,6 +273,25 @@ async def test_the_log_has_the_real_address_and_no_query(site):
     assert 0 <= milliseconds < 10_000
     assert second["path"] == "/" + "x" * 199
     assert (second["method"], second["status"]) == ("HEAD", 404)
+
+
+async def test_the_access_log_has_them_in_its_own_form(site):
+    lines = []
+    site.access_log.write = lines.append
+    browser = site.connect()
+    await browser.get("/page/a?token=secret", X_Test="203.0.113.9", User_Agent="Moz/5")
+    await browser.get("/none", "HEAD", Referer="https://a.example/b?token=secret")
+    await site.settle()
+    await browser.send(PAGE.replace(b"/page", b"/slow"))
+    await site.until(lambda: site.application.working)
+    browser.connection.abort()
+    await site.until(site.is_idle)
+    found = [re.sub(r"\[[^]]*\]", "[]", line) for line in lines]
+    assert found == [
+        '203.0.113.9 - - [] "GET /page/a HTTP/1.1" 200 22 "-" "Moz/5"',
+        'nobody - - [] "HEAD /none HTTP/1.1" 404 - "https://a.example/b" "-"',
+        'nobody - - [] "GET /slow HTTP/1.1" 499 - "-" "-"',
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import structlog.testing
 
 from portal.config import LimitsConfig
-from portal.protocols.player import TOO_LONG, PlayerProtocol, PlayerSession
+from portal.protocols.player import PlayerProtocol, PlayerSession
 
 
 class Player(PlayerSession):
@@ -126,6 +126,6 @@ def test_a_long_line_is_told_now_and_then(world):
             world.hub.pass_time(seconds)
             told.append(world.session.tell_too_long(10))
     assert told == [True, False, False, True, False]
-    assert world.session.shown == [TOO_LONG.format(10)] * 2
+    assert world.session.shown == [LimitsConfig().say_too_long("10 bytes")] * 2
     assert world.metrics.lines_too_long == 5
     assert logs == []

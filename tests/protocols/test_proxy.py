@@ -1,5 +1,7 @@
 """Requests that are passed on, and what comes back: over real sockets, to a server of few words."""
 
+import contextlib
+
 import pytest
 import structlog.testing
 import trio
@@ -8,7 +10,7 @@ from portal.config import HttpConfig
 from portal.hub.stream import HIGH_WATER_BYTES
 from portal.protocols import upstream
 from portal.protocols.upstream import AWAY, CONNECT_SECONDS, KEEP_SECONDS, SHORT, SLOW, WRONG
-from portal.wire.absence_page import NOT_RECEIVED, NOTICES, PAGE_HEADERS, RELOADS
+from portal.wire.absence_page import NOTICES, PAGE_HEADERS, Fate
 from portal.wire.http import SECURITY_HEADERS
 
 MIB = 1024 * 1024
@@ -196,6 +198,30 @@ async def test_an_answer_may_come_before_the_body_has_ended(site):
     await site.until(lambda: site.game.open == 1)
     await site.until(lambda: len(site.game.heads) == 2)
     assert site.game.connections == 2
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_game_that_takes_no_more_has_its_say(site, chunked):
+    """It answers, and closes while the body is still on its way."""
+
+    async def script(visitor):
+        await visitor.head()
+        await visitor.send(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+
+    site.game.script = script
+    browser = site.connect()
+    field = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % (32 * MIB)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send_until_closed, browser, head + chunk(b"x" * 32 * MIB))
+        assert (await browser.read())[::2] == (413, b"no")
+        nursery.cancel_scope.cancel()
+    await site.until(lambda: site.game.open == 0)
+
+
+async def send_until_closed(browser, data):
+    with contextlib.suppress(trio.BrokenResourceError):
+        await browser.send(data)
 
 
 # ---- what comes back
@@ -481,14 +507,19 @@ async def test_the_page_while_the_game_is_away(site, state):
     assert "date" in headers
     text = body.decode()
     assert notice.text in text
-    assert RELOADS in text
+    assert Fate.NOTHING_SENT in text
     assert "Harbour &lt;1&gt;" in text
 
 
-async def test_a_form_is_not_sent_again(site):
-    await stop(site)
-    _, _, body = await site.connect().get("/", "POST", Accept="text/html")
-    assert NOT_RECEIVED in body.decode()
+@pytest.mark.parametrize("fate", [Fate.NOT_RECEIVED, Fate.UNKNOWN])
+async def test_a_form_is_not_sent_again(site, fate):
+    """And nobody is told that it was not received who cannot know."""
+    if fate is Fate.NOT_RECEIVED:
+        await stop(site)
+    site.game.script = script_nothing
+    status, _, body = await site.connect().get("/", "POST", Accept="text/html")
+    assert status == 503
+    assert fate in body.decode()
     assert "http-equiv" not in body.decode()
 
 

@@ -11,7 +11,6 @@ import trio
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
 from portal.metrics import Metrics
-from portal.protocols.player import TOO_LONG
 from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
 
@@ -80,10 +79,31 @@ def test_lines_in_another_encoding(world):
     assert world.connection.take() == [b"\xff\xff\r\n"]
 
 
+def test_lines_that_are_not_in_their_encoding(make_world):
+    world = make_world(telnet=TelnetConfig(more_encodings=("ascii", "cp1251")))
+    world.handler.take()
+    assert world.receive("é\n".encode() + b"\xec\xe8\xf0\n")[0] == ["é", "мир"]
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"), [("", ["look"]), ("idle", ["idle", "look", "idle", "idle"])]
+)
+def test_nul_between_lines(make_world, command, lines):
+    world = make_world(telnet=TelnetConfig(idle_command=command))
+    world.handler.take()
+    assert world.receive(b"\0lo\0ok\r\0\0\0")[0] == lines
+
+
+def test_a_game_s_own_words_for_a_long_line(make_world):
+    world = make_world(limits=LimitsConfig(line_bytes=10, too_long_text=""))
+    world.connection.take(), world.handler.take()
+    assert world.receive(b"x" * 11) == ([], [])
+
+
 def test_a_line_too_long_is_told_and_counted(make_world):
     world = make_world(limits=LimitsConfig(line_bytes=10))
     world.connection.take(), world.handler.take()
-    told = TOO_LONG.format(10).encode() + b"\r\n"
+    told = LimitsConfig().say_too_long("10 bytes").encode() + b"\r\n"
     with structlog.testing.capture_logs() as logs:
         assert world.receive(b"x" * 11) == ([], [told])
         assert world.receive(b"x" * 100_000 + b"\nlook\n" + b"x" * 11 + b"\n") == (["look"], [])
@@ -742,7 +762,7 @@ def test_another_length_of_lines_counts_for_players_who_are_there(world):
     reconfigure(world, limits=LimitsConfig(line_bytes=4, subnegotiation_bytes=4))
     heard, done = world.receive(b"cd\nabcde\n")
     assert heard == ["abcd"]
-    assert done == [(TOO_LONG.format(4) + "\r\n").encode()]
+    assert done == [(LimitsConfig().say_too_long("4 bytes") + "\r\n").encode()]
     heard, _ = world.receive(b"\xff\xfa\xc8abcdefgh\xff\xf0")
     assert world.metrics.subnegotiations_too_long == 1
 

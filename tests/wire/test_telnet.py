@@ -15,7 +15,7 @@ from portal.wire.events import (
     SubnegotiationTooLong,
     WindowSize,
 )
-from portal.wire.telnet import GO_AHEAD, KEEPALIVE, TelnetCodec
+from portal.wire.telnet import GO_AHEAD, KEEPALIVE, TelnetCodec, decode_text
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors/telnet").glob("*.json"))
 MAX_LINE, MAX_SUBNEGOTIATION = 32, 64
@@ -231,3 +231,27 @@ def test_other_limits_also_for_what_has_begun(before, limits, after, expected):
     codec.receive_data(before)
     codec.set_limits(*limits)
     assert codec.receive_data(after) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "others", "text"),
+    [
+        (b"abc", "utf-8", (), "abc"),
+        ("é".encode(), "utf-8", ("latin-1",), "é"),
+        (b"\xe9", "utf-8", ("latin-1",), "é"),
+        (b"\xe9", "utf-8", ("ascii", "cp1251", "latin-1"), "й"),
+        (b"\xe9", "utf-8", (), "\N{REPLACEMENT CHARACTER}"),
+        (b"\xe9", "utf-8", ("ascii", "big5"), "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_decoding_a_line(data, encoding, others, text):
+    assert decode_text(data, encoding, others) == text
+
+
+def test_nul_between_lines_is_an_event():
+    data = b"\0a\0b\r\0\0"
+    for cut in range(len(data) + 1):
+        codec = TelnetCodec(10, 10)
+        events = codec.receive_data(data[:cut]) + codec.receive_data(data[cut:])
+        assert events == [Command(0), b"ab", Command(0)]
+    assert TelnetCodec(10, 10).receive_data(b"\0\n", lambda: False) == [b""]

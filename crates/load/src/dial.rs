@@ -41,6 +41,20 @@ pub fn connect(target: SocketAddr, number: usize) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
+/// Waits until something has come, and leaves it there to be read.
+///
+/// Every Portal says something first. Who dials on without waiting fills a short queue of
+/// connections to accept (Twisted's holds 50), and the system tries again after a second only.
+pub fn await_greeting(stream: &TcpStream) -> io::Result<()> {
+    match stream.peek(&mut [0])? {
+        0 => Err(io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "the Portal closed at once",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Begins to connect. Writability, or the first bytes, say that the connection stands.
 pub fn begin(target: SocketAddr, number: usize) -> io::Result<mio::net::TcpStream> {
     let socket = socket(target, number)?;
@@ -56,6 +70,7 @@ const IN_PROGRESS: i32 = 115;
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
 
     use super::*;
@@ -70,6 +85,22 @@ mod tests {
             (25_000, [127, 0, 2, 1]),
         ] {
             assert_eq!(source(number), Ipv4Addr::from(expected), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_awaited_and_left_to_be_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let target = listener.local_addr().expect("bound");
+        for greeting in [&b"hi"[..], b""] {
+            let mut stream = connect(target, 0).expect("listening");
+            let (mut portal, _) = listener.accept().expect("connected");
+            portal.write_all(greeting).expect("written");
+            drop(portal);
+            assert_eq!(await_greeting(&stream).is_ok(), !greeting.is_empty());
+            let mut got = Vec::new();
+            stream.read_to_end(&mut got).expect("an end");
+            assert_eq!(got, greeting);
         }
     }
 

@@ -98,7 +98,8 @@ impl<'a> Crowd<'a> {
         let mark = format!("round {:08}.", self.round);
         let text = text(&mark, self.options.size);
         let begun = Instant::now();
-        self.server.send_to_all(&text, self.options.boxes)?;
+        self.server
+            .send_to_all(&text, self.options.boxes, self.options.level)?;
         let mut missing = self.players.len();
         while missing > 0 {
             if begun.elapsed() > PATIENCE {

@@ -25,8 +25,8 @@ use options::{Command, Options};
 const USAGE: &str = "\
 load talk    --port P --clients N --seconds S --warmup W --mode closed|rate --rate R --size B --pid PID
 load connect --port P --clients N --seconds S --pid PID
-load idle    --port P --clients N
-load fanout  --port P --amp-port A --clients N --seconds S --warmup W --boxes one|each --size B --pid PID
+load idle    --port P --clients N --compressed true|false
+load fanout  --port P --amp-port A --clients N --seconds S --warmup W --boxes one|each --level L --size B --pid PID
 load stub    --port P
 all of them  --host H
 players      --protocol telnet|websocket --form plain|inputfunc --path /

@@ -72,6 +72,10 @@ pub struct Options {
     pub path: String,
     /// How a text is sent to all.
     pub boxes: Boxes,
+    /// How hard a Server deflates, as zlib counts: 0 stores, a stock one takes 9.
+    pub level: u8,
+    /// Whether a telnet player agrees to have what it is sent compressed (MCCP2).
+    pub compressed: bool,
     /// Where the Portal listens for Servers, for a command that is player and Server at once.
     pub amp_port: u16,
     /// Process whose CPU time is read when measuring begins and ends.
@@ -92,6 +96,8 @@ impl Default for Options {
             form: Form::Plain,
             path: "/".to_owned(),
             boxes: Boxes::One,
+            level: 0,
+            compressed: false,
             amp_port: 0,
             pid: None,
         }
@@ -154,6 +160,8 @@ impl Options {
             "form" => self.form = value.parse_with(form)?,
             "path" => self.path = value.string()?,
             "boxes" => self.boxes = value.parse_with(boxes)?,
+            "level" => self.level = value.parse_with(level)?,
+            "compressed" => self.compressed = value.parse()?,
             "amp-port" => self.amp_port = value.parse()?,
             "pid" => self.pid = Some(value.parse()?),
             other => return Err(format!("unknown option --{other}").into()),
@@ -197,6 +205,13 @@ fn boxes(name: &str) -> Result<Boxes, String> {
     }
 }
 
+fn level(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(level @ 0..=9) => Ok(level),
+        _ => Err(format!("{text} is no level of zlib")),
+    }
+}
+
 fn mode(name: &str) -> Result<bool, String> {
     match name {
         "closed" => Ok(false),
@@ -226,7 +241,7 @@ mod tests {
         let options = read(
             "talk --host 127.0.0.2 --port 4000 --clients 50 --seconds 2.5 --warmup 0 \
              --mode rate --rate 500 --size 80 --pid 7 --protocol websocket --form inputfunc \
-             --path /ws --boxes each --amp-port 4006",
+             --path /ws --boxes each --amp-port 4006 --level 9 --compressed true",
         )
         .expect("a whole command line");
         assert_eq!(options.command, Command::Talk);
@@ -247,6 +262,7 @@ mod tests {
             (Form::Inputfunc, Boxes::Each)
         );
         assert_eq!((&options.path[..], options.amp_port), ("/ws", 4006));
+        assert_eq!((options.level, options.compressed), (9, true));
     }
 
     #[test]
@@ -265,6 +281,7 @@ mod tests {
             ("talk --port 1 --form oval", "unknown form oval"),
             ("talk --port 1 --boxes two", "unknown boxes two"),
             ("talk --port 1 --mode rate", "--mode rate needs --rate"),
+            ("talk --port 1 --level 10", "10 is no level of zlib"),
             ("talk --port 1 --mode fast", "unknown mode fast"),
             (
                 "talk --port 1 --seconds soon",

@@ -98,7 +98,10 @@ impl Player {
 fn connect(options: &Options, number: usize) -> io::Result<(TcpStream, Reader)> {
     let mut stream = dial::connect(options.target, number)?;
     let reader = match options.protocol {
-        Protocol::Telnet => Reader::Lines(Lines::default()),
+        Protocol::Telnet => {
+            dial::await_greeting(&stream)?;
+            Reader::Lines(Lines::default())
+        }
         Protocol::Websocket => {
             let behind = websocket::open(&mut stream, options.target, &options.path)?;
             Reader::Frames(Frames::after(behind))

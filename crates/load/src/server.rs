@@ -67,9 +67,9 @@ impl Server {
         }
     }
 
-    /// Sends a text to every session.
-    pub fn send_to_all(&mut self, text: &str, boxes: Boxes) -> io::Result<()> {
-        self.game.send_to_all(text, boxes).map_err(broken)?;
+    /// Sends a text to every session, deflated at that level.
+    pub fn send_to_all(&mut self, text: &str, boxes: Boxes, level: u8) -> io::Result<()> {
+        self.game.send_to_all(text, boxes, level).map_err(broken)?;
         self.flush()
     }
 
@@ -112,18 +112,18 @@ impl Game {
             out: Vec::new(),
         };
         game.router.add(b"AdminPortal2Server", PACKED_DATA)?;
-        game.ask(b"AdminServer2Portal", &pickle::hello(process::id()))?;
+        game.ask(b"AdminServer2Portal", &pickle::hello(process::id()), 0)?;
         Ok(game)
     }
 
-    fn ask(&mut self, command: &[u8], payload: &[u8]) -> Result<(), BoxError> {
+    fn ask(&mut self, command: &[u8], payload: &[u8], level: u8) -> Result<(), BoxError> {
         self.asked += 1;
         let header = Header {
             command,
             key: PACKED_DATA,
             ask: Some(self.asked),
         };
-        self.encoder.encode(&mut self.out, &header, payload, 0)
+        self.encoder.encode(&mut self.out, &header, payload, level)
     }
 
     fn receive(&mut self, mut bytes: &[u8]) -> Result<(), BoxError> {
@@ -143,14 +143,14 @@ impl Game {
         Ok(())
     }
 
-    fn send_to_all(&mut self, text: &str, boxes: Boxes) -> Result<(), BoxError> {
+    fn send_to_all(&mut self, text: &str, boxes: Boxes, level: u8) -> Result<(), BoxError> {
         let sessids: Vec<u32> = self.sessids.iter().copied().collect();
         let most = match boxes {
             Boxes::One => sessids.len(),
             Boxes::Each => 1,
         };
         for some in sessids.chunks(most.max(1)) {
-            self.ask(b"MsgServer2Portal", &pickle::text(some, text))?;
+            self.ask(b"MsgServer2Portal", &pickle::text(some, text), level)?;
         }
         Ok(())
     }
@@ -215,12 +215,12 @@ mod tests {
         game.receive(second).expect("sound boxes");
         let answers = ["a", "b", "c"].map(|tag| (b"answer".to_vec(), tag.as_bytes().to_vec()));
         assert_eq!(sent(&mut game), answers);
-        game.send_to_all("hi", Boxes::One).expect("a small box");
+        game.send_to_all("hi", Boxes::One, 0).expect("a small box");
         assert_eq!(
             sent(&mut game),
             [(b"2".to_vec(), pickle::text(&[7, 9], "hi"))]
         );
-        game.send_to_all("hi", Boxes::Each).expect("small boxes");
+        game.send_to_all("hi", Boxes::Each, 9).expect("small boxes");
         assert_eq!(
             sent(&mut game),
             [

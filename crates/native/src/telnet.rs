@@ -100,6 +100,10 @@ impl Sink for Tokens<'_> {
         };
         self.command(0, kind, size.to_string().as_bytes());
     }
+
+    fn keepalive(&mut self) {
+        self.command(0, 2, b"");
+    }
 }
 
 /// A decoder's state as a dict of plain values.

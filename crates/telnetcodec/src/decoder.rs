@@ -16,6 +16,9 @@ pub trait Sink {
     /// A limit was passed; `size` is the first size that is over it. Told once for each line or
     /// subnegotiation, at the moment it happens, whose rest is then thrown away unstored.
     fn overflow(&mut self, what: Overflow, size: usize);
+
+    /// A NUL while there is nothing of a line: what some old clients keep a connection alive by.
+    fn keepalive(&mut self);
 }
 
 /// What grew over its limit.
@@ -50,7 +53,8 @@ pub(crate) enum Phase {
 ///
 /// - Lines end with CR LF, CR NUL, LF or CR. A CR ends the line at once; an LF or NUL behind it
 ///   is swallowed, in whichever read it comes.
-/// - BS, DEL and the command EC take back a character, EL the line; NUL is dropped.
+/// - BS, DEL and the command EC take back a character, EL the line; NUL is dropped, and told of
+///   while there is nothing of a line.
 /// - IAC IAC is the byte 255, in lines and in subnegotiations. IAC before a byte that is no
 ///   command is dropped together with it.
 /// - A subnegotiation that IAC and another command interrupt is dropped, and the command counts.

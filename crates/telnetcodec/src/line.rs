@@ -21,6 +21,7 @@ impl Line {
         }
         for byte in text {
             match *byte {
+                NUL if self.bytes.is_empty() && !self.discarding => sink.keepalive(),
                 NUL => {}
                 BACKSPACE | DELETE => self.erase_character(),
                 _ => self.append(std::slice::from_ref(byte), limit, sink),

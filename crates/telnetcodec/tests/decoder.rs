@@ -11,6 +11,7 @@ enum Token {
     Line(Vec<u8>),
     Command(u8, u8, Vec<u8>),
     TooLong(Overflow, usize),
+    Keepalive,
 }
 
 use Token::{Command, TooLong};
@@ -25,6 +26,10 @@ impl Sink for Tokens {
 
     fn command(&mut self, verb: u8, option: u8, payload: &[u8]) {
         self.0.push(Command(verb, option, payload.to_vec()));
+    }
+
+    fn keepalive(&mut self) {
+        self.0.push(Token::Keepalive);
     }
 
     fn overflow(&mut self, what: Overflow, size: usize) {
@@ -96,6 +101,22 @@ fn lines() {
     check(b"a\r\xff\xff\n", &[line(b"a"), line(b"\xff")]);
     check(b"a\xff\xffb\r\n", &[line(b"a\xffb")]);
     check(b"a\0b\0\r\n", &[line(b"ab")]);
+    check(
+        b"\0\0a\x08\0b\0\r\0\0\r\n\0",
+        &[
+            Token::Keepalive,
+            Token::Keepalive,
+            Token::Keepalive,
+            line(b"b"),
+            Token::Keepalive,
+            line(b""),
+            Token::Keepalive,
+        ],
+    );
+    check(
+        b"12345678901234567\0\n\0",
+        &[TooLong(Overflow::Line, 17), Token::Keepalive],
+    );
 }
 
 #[test]
@@ -263,7 +284,7 @@ proptest! {
             match token {
                 Token::Line(line) => prop_assert!(line.len() <= MAX_LINE),
                 Command(_, _, payload) => prop_assert!(payload.len() <= MAX_PAYLOAD),
-                TooLong(..) => {}
+                TooLong(..) | Token::Keepalive => {}
             }
         }
     }

@@ -40,6 +40,7 @@ AMP = AmpConfig()
 # The flags by the settings that they stand above; `--host` is for several.
 FLAGS: Mapping[str, str] = {
     "directory": "--data",
+    "telnet.enabled": "--no-telnet",
     "telnet.hosts": "--host",
     "telnet.port": "--telnet-port",
     "websocket.enabled": "--no-websocket",
@@ -162,7 +163,11 @@ def _add_serving(parser: ArgumentParser, *, data: str) -> None:
     ):
         text = f"{purpose} ({section.port}); 0: any free port"
         _add_setting(parser, key, "PORT", text, type=_port)
-    for key, purpose in (("websocket.enabled", "for websockets"), ("http.enabled", "for browsers")):
+    for key, purpose in (
+        ("telnet.enabled", "for telnet"),
+        ("websocket.enabled", "for websockets"),
+        ("http.enabled", "for browsers"),
+    ):
         parser.add_argument(
             FLAGS[key], dest=key, action="store_const", const=False, help=f"no port {purpose}"
         )
@@ -194,6 +199,7 @@ def _add_asking(parser: ArgumentParser, *, as_json: bool) -> None:
     add("--amp-port", type=partial(_port, least=1), metavar="PORT", help=f"({AMP.port})")
     add("--amp-socket", metavar="PATH", help="its UNIX socket instead")
     add("--data", metavar="DIR", help="the Portal's directory: it notes there where it is")
+    add("--evennia", metavar="DIR", help="an Evennia game's directory: its settings say where")
     _add_config(parser)
     if as_json:
         add("--json", action="store_true", help="print JSON")

@@ -26,7 +26,8 @@ def _name(tables: Mapping[str, str]) -> frozenset[str]:
 LIVE = _name(
     {
         "": "name",
-        "telnet": "encoding handshake_seconds keepalive_seconds answer_seconds",
+        "telnet": """encoding more_encodings handshake_seconds keepalive_seconds idle_command
+            answer_seconds""",
         "websocket": "origins ping_seconds pong_seconds errors_per_second error_burst",
         "http": """head_bytes head_seconds half_open half_open_per_address keep_alive_seconds
             send_seconds connections connections_per_address body_bytes body_seconds trusted_proxies
@@ -37,11 +38,12 @@ LIVE = _name(
         "amp": "trusted_networks",
         "limits": """connections connections_per_address connections_per_second connection_burst
             commands_per_second command_burst oob_per_second oob_burst pause_seconds line_bytes
+            line_characters too_fast_text too_long_text
             subnegotiation_bytes negotiations_per_second negotiation_burst held_lines held_bytes
             unanswered_messages""",
         "markup": """only_own codes bright_backgrounds foregrounds backgrounds grey_foregrounds
             grey_backgrounds screenreader_strip""",
-        "log": "level path http_path json",
+        "log": "level path http_path max_bytes days json",
         "hub": """tick_events tick_events_crowded tick_guests phase_seconds receive_bytes
             accept_batch accept_pause_seconds refusals unsent_soft_bytes unsent_grace_seconds
             unsent_hard_bytes unsent_total_bytes close_seconds close_cap_seconds close_discard_bytes
@@ -53,9 +55,9 @@ NEEDS_RESTART = _name(
     {
         "": "directory pid_file",
         # A listening socket is opened once, so that no connection is ever refused.
-        "telnet": "hosts port more_ports",
+        "telnet": "enabled hosts port more_ports",
         "websocket": "enabled hosts port",
-        "http": "enabled hosts port more_ports upstream",
+        "http": "enabled hosts port more_ports upstream ajax",
         "hub": "backlog",
         # Both ends of a link go by what they began with.
         "amp": """host port socket secret connections compression window_bytes own_window_bytes

@@ -75,7 +75,7 @@ def is_open(config: AmpConfig) -> bool:
 def _find_shared_ports(config: Config) -> Iterator[Complaint]:
     ports: list[tuple[str, str, int, Sequence[str]]] = []
     for name, section, enabled in (
-        ("telnet", config.telnet, True),
+        ("telnet", config.telnet, config.telnet.enabled),
         ("websocket", config.websocket, config.websocket.enabled),
         ("http", config.http, config.http.enabled),
     ):

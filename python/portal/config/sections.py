@@ -42,14 +42,19 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class TelnetConfig(Section, frozen=True, kw_only=True):
     """The telnet port."""
 
+    enabled: bool = True  # whether there is such a port
     # Addresses to listen at, all on the same port. 127.0.0.1 is this machine only; everybody, by
     # IPv4 and IPv6, is ["0.0.0.0", "::"].
     hosts: Hosts = ("127.0.0.1",)
     port: Port = 4000  # 0 is any free port
     more_ports: Ports = ()  # others, on the same hosts
     encoding: str = "utf-8"  # until the client and the Portal agree on another
+    more_encodings: tuple[str, ...] = ()  # tried in turn for a line that is not in that one
     handshake_seconds: Amount = 2.0  # the game hears of the client's abilities by then
     keepalive_seconds: AmountOrNone = 30.0  # between NOPs, which keep routers awake; 0 sends none
+    # What is taken as typed when a client sends the character of code 0 between two lines, as old
+    # ones do lest they be cut off for being idle; "": nothing.
+    idle_command: str = ""
     answer_seconds: Amount = 5.0  # so long a client that sends no more may wait for its answers
 
 
@@ -83,6 +88,8 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     # is passed on to it, in place of the Portal's own pages; websockets stay the Portal's.
     upstream: str | None = None
     upstream_seconds: Amount = 60.0  # so long it may say nothing before its answer or within it
+    # Whether the page of an Evennia game may play without websockets, at /webclientdata.
+    ajax: bool = False
     upload_bytes: CountOrNone = 100 * MIB  # of a request that is passed on; files come in these
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head
@@ -170,12 +177,22 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     oob_burst: Count = 400  # clients send many of these when they connect
     pause_seconds: Amount = 0.25  # so long nothing is read of a client that goes on all the same
     line_bytes: Count = 8 * KIB  # applied while the line still grows
+    line_characters: CountOrNone = 0  # of a whole line; 0: none, line_bytes is all there is
     subnegotiation_bytes: Count = 64 * KIB  # ZMP needs 16 KiB, GMCP's longest tables more
     negotiations_per_second: Amount = 200.0  # an honest client needs about 40 in all
     negotiation_burst: Count = 400  # and so many of them at once
     held_lines: CountOrNone = 100  # per session, while the Server is away
     held_bytes: CountOrNone = 32 * KIB  # the same in bytes
     unanswered_messages: Count = 64  # per session; above it the session is read no further
+    # What players are told whose commands come too fast; "": nothing.
+    too_fast_text: str = "You are sending commands too fast; some were thrown away."
+    # And those whose line is too long; {limit} is what it may have, as "8192 bytes".
+    too_long_text: str = "That line was too long and was thrown away: a line may have {limit}."
+
+    def say_too_long(self, limit: str = "") -> str:
+        """Return what a player is told; without a `limit` in words it is that of characters."""
+        limit = limit or f"{self.line_characters} characters"
+        return self.too_long_text.replace("{limit}", limit)
 
 
 class MarkupConfig(Section, frozen=True, kw_only=True):
@@ -211,6 +228,10 @@ class LogConfig(Section, frozen=True, kw_only=True):
     path: str | None = None  # of a file, which SIGHUP opens anew; "" is standard error
     # Of a file for requests only, a line each as web servers write them; "": there is none.
     http_path: str | None = None
+    # With so many bytes in it a file is renamed by its day, as portal.log.2024_05_31, and a new one
+    # begun. 0: never. Nothing is ever deleted.
+    max_bytes: CountOrNone = 0
+    days: CountOrNone = 0  # and after so many days
     json: bool | None = None  # true, false, or "auto": for people on a terminal, JSON elsewhere
 
 

@@ -269,6 +269,10 @@ def _check_encoding(name: str) -> str:
     return "" if fits else "an encoding that keeps ASCII, such as utf-8 or latin-1"
 
 
+def _check_line(text: str) -> str:
+    return "" if not text or text.isprintable() else "a text that can be typed in one line"
+
+
 def _check_level(name: str) -> str:
     return "" if name in LOG_LEVELS else "one of " + ", ".join(LOG_LEVELS)
 
@@ -293,6 +297,8 @@ _RULES: Mapping[str, Callable[[str], str]] = {
     "directory": _check_path,
     "telnet.hosts": _check_host,
     "telnet.encoding": _check_encoding,
+    "telnet.more_encodings": _check_encoding,
+    "telnet.idle_command": _check_line,
     "websocket.hosts": _check_host,
     "websocket.origins": _check_origin,
     "http.hosts": _check_host,

@@ -14,8 +14,6 @@ from portal.protocols.rendering import Rendering
 from portal.session import Session, SessionHandler
 from portal.throttle import TELL_SECONDS, TokenBucket
 
-TOO_LONG = "That line was too long and was thrown away: a line may have {} bytes."
-
 
 class PlayerProtocol:
     """Makes the sessions of one way in; what they share is kept here once.
@@ -146,7 +144,8 @@ class PlayerSession(Session):
         if self._told is not None and now - self._told < TELL_SECONDS:
             return False
         self._told = now
-        self.send_text(TOO_LONG.format(limit))
+        if text := self.protocol.config.limits.say_too_long(f"{limit} bytes"):
+            self.send_text(text)
         return True
 
     def _resume_reading(self) -> None:

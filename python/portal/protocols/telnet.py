@@ -21,6 +21,7 @@ from portal.session import SessionHandler
 from portal.wire.charset import find_encoding
 from portal.wire.events import (
     CharsetAgreed,
+    Command,
     Event,
     LineTooLong,
     OptionEnabled,
@@ -30,7 +31,7 @@ from portal.wire.events import (
     WindowSize,
 )
 from portal.wire.options import SGA
-from portal.wire.telnet import CRLF, KEEPALIVE, TelnetCodec
+from portal.wire.telnet import CRLF, KEEPALIVE, TelnetCodec, decode_text
 from portal.wire.terminal_type import terminal_flags
 
 log = structlog.get_logger(__name__)
@@ -145,9 +146,14 @@ class TelnetSession(PlayerSession):
                 return
             if codec.hidden:
                 self.connection.write(CRLF)  # the player's Enter was not shown either
-            text = event.decode(codec.encoding, "replace")
+            try:
+                text = event.decode(codec.encoding)  # nearly every line
+            except UnicodeDecodeError:
+                others = self.protocol.config.telnet.more_encodings
+                text = decode_text(event, codec.encoding, others)
             self.data_in(text=text)
-            self.echo_line(text)
+            if self.protocol_flags.get("LOCALECHO"):
+                self.echo_line(text)
         if self.settled:
             if changed:
                 self.sessionhandler.sync(self)
@@ -310,6 +316,9 @@ class TelnetSession(PlayerSession):
             case LineTooLong(limit):
                 if self.tell_too_long(limit):
                     log.info("line_too_long", sessid=self.sessid, limit=limit)
+            case Command(0):  # NUL between lines
+                if text := self.protocol.config.telnet.idle_command:
+                    self.data_in(text=text)
             case SubnegotiationTooLong(limit):
                 self.protocol.metrics.subnegotiations_too_long += 1
                 log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)

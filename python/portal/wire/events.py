@@ -68,7 +68,11 @@ class SubnegotiationTooLong:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that stands alone (its byte); what must be answered has been answered."""
+    """A command that stands alone (its byte); what must be answered has been answered.
+
+    0 is none: it is a NUL between two lines, which old clients send lest they be cut off for being
+    idle.
+    """
 
     verb: int
 

@@ -4,11 +4,12 @@
     events = codec.receive_data(data)          lines are bytes, the rest are `portal.wire.events`
     connection.write(codec.data_to_send())     answers of the negotiation, if `output` has any
 
-Text is never decoded here: `line.decode(codec.encoding, "replace")` is the caller's, so that a
-change of encoding in the middle of a read counts from its place on.
+The codec decodes no text: `decode_text(line, codec.encoding)` is the caller's, so that a change of
+encoding in the middle of a read counts from its place on.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from portal._native import TelnetDecoder, telnet_text
@@ -31,6 +32,23 @@ GO_AHEAD = bytes([IAC, GA])
 KEEPALIVE = bytes([IAC, NOP])
 
 _HERE = b"\r\n[Yes]\r\n"
+# What the decoder says of itself has no verb: of a line and of a subnegotiation that are too long,
+# and this, of NUL between lines.
+_KEPT_ALIVE = 2
+
+
+def decode_text(data: bytes, encoding: str, others: Sequence[str] = ()) -> str:
+    """Decode a line of a client's; one that is not in its encoding is tried in the others.
+
+    What is in none of them is decoded as far as it goes, with U+FFFD for the rest.
+    """
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        for each in others:
+            with contextlib.suppress(UnicodeDecodeError):
+                return data.decode(each)
+        return data.decode(encoding, "replace")
 
 
 def encode_text(text: str, encoding: str) -> bytes:
@@ -151,11 +169,14 @@ class TelnetCodec:
                 events.append(token)
                 continue
             verb, option, payload = token
-            if not verb:
+            if not verb and option < _KEPT_ALIVE:
                 too_long = SubnegotiationTooLong if option else LineTooLong
                 events.append(too_long(int(payload) - 1))
                 continue
             if admit is not None and not admit():
+                continue
+            if not verb:
+                events.append(Command(0))
                 continue
             for output in self._answer(verb, option, payload):
                 if isinstance(output, bytes):
