@@ -9,7 +9,7 @@ from portal._native import Markup, SpeechFilter, text_to_html
 CODES = Markup()
 RENDERERS = [
     lambda text: CODES.to_terminal(text, 7),
-    lambda text: CODES.to_html(text, True),
+    CODES.to_html,
     CODES.to_plain,
     text_to_html,
     SpeechFilter("--+").spare,
@@ -47,8 +47,11 @@ def test_only_text_is_rendered(render):
     for wrong in (b"bytes", None, 3):
         with pytest.raises(TypeError):
             render(wrong)
-    with pytest.raises(UnicodeEncodeError):
-        render("half a pair: \udc80")
+
+
+@pytest.mark.parametrize("render", RENDERERS)
+def test_what_no_encoding_can_carry(render):
+    assert render("half a pair: \udc80") == "half a pair: ?"
 
 
 def test_additions_that_cannot_be_followed_are_named():
@@ -123,7 +126,7 @@ def test_a_megabyte_takes_no_time_whatever_it_is(before):
         begun = time.perf_counter()
         for codes in (CODES, MUX):
             codes.to_terminal(text, 15)
-            codes.to_html(text, True)
+            codes.to_html(text)
             SPEECH.spare(codes.to_plain(text))
         # It takes a tenth of a second; with the square of the length it would be an hour.
         assert time.perf_counter() - begun < 10, part
