@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -331,6 +332,42 @@ async def test_more_ports_are_told_behind_the_first(running):
         for address in info["telnet"]:
             async with await trio.open_tcp_stream(*address) as player:
                 assert await player.receive_some()
+
+
+async def test_a_portal_without_telnet(running):
+    _, info = await running(make_config(telnet=TelnetConfig(enabled=False, port=0)))
+    assert info["telnet"] == []
+    assert info["websocket"]
+
+
+async def test_a_portal_without_any_port_for_players_is_opened_once(running):
+    off = {
+        "telnet": TelnetConfig(enabled=False),
+        "websocket": WebSocketConfig(enabled=False),
+        "http": HttpConfig(enabled=False),
+    }
+    portal = Portal(make_config(**off))
+    portal.open()
+    before = portal.addresses()["amp"]
+    async with trio.open_nursery() as nursery:
+        info = await nursery.start(portal.run)
+        assert info["amp"] == before
+        portal.stop()
+
+
+def test_an_evennia_game_says_who_connects_bots_and_what_the_launcher_shows():
+    asked = []
+    game = SimpleNamespace(
+        directory="/game",
+        environment={"PYTHONPATH": "/game"},
+        status={"ssh": ["ssh: 4004"]},
+        connect_bot=lambda *words: asked.append(words),
+    )
+    portal = Portal(make_config(), evennia=game)
+    portal.sessionhandler.server_connect("a.Bot", {"uid": 3})
+    assert asked == [("a.Bot", {"uid": 3})]
+    assert portal.environment["PYTHONPATH"] == "/game"
+    assert portal.amp_server.launcher.game is game
 
 
 async def test_in_front_of_a_web_server_that_is_not_there(running):

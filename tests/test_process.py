@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -25,6 +26,7 @@ from portal.config import (
     WebSocketConfig,
 )
 from portal.errors import ServiceError
+from portal.evennia.notes import Note
 from portal.lifecycle import State
 from portal.process import noted, pid_noted, run_process
 
@@ -157,6 +159,23 @@ def test_a_process_that_is_told_to_stop(own_process, capsys):
     events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert events[0] == "portal_started"
     assert events[-1] == "portal_stopped"
+
+
+def test_what_an_evennia_game_has_to_be_told_is_logged_first(own_process, capsys):
+    game = SimpleNamespace(
+        directory=".",
+        environment={},
+        connect_bot=None,
+        status={},
+        notes=(Note("warning", "evennia_class_ignored", {"setting": "X", "docs": "y"}),),
+    )
+    assert (
+        run_process(make_config(), lambda _: os.kill(os.getpid(), signal.SIGTERM), evennia=game)
+        == 0
+    )
+    first = json.loads(capsys.readouterr().err.splitlines()[0])
+    assert (first["event"], first["level"]) == ("evennia_class_ignored", "warning")
+    assert (first["setting"], first["docs"]) == ("X", "y")
 
 
 def test_a_crash_is_logged_and_ends_it(own_process, capsys, monkeypatch):

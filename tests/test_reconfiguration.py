@@ -76,6 +76,8 @@ def mark(run):
             values[key] = 1_000_003 + number
         elif isinstance(default, float):
             values[key] = 1_000_003.25 + number
+        elif key in {"markup.codes", "markup.bright_backgrounds"}:
+            values[key] = ((f"marked {number}", "x"),)
         elif isinstance(default, tuple):
             values[key] = (f"marked {number}",)
         else:
@@ -152,7 +154,7 @@ def meet_players(portal):
 
 
 def first(value):
-    return value[0] if isinstance(value, tuple) else value
+    return first(value[0]) if isinstance(value, tuple) else value
 
 
 async def test_every_live_setting_is_read_afresh_and_every_other_stays():
@@ -567,14 +569,14 @@ async def test_a_log_that_cannot_be_written_is_refused_and_the_old_one_stays(wor
 
 async def test_requests_are_written_where_the_configuration_says(world, tmp_path):
     world.reconfiguration.begin(world.portal)
-    assert world.portal.access_log.write is None
+    assert world.portal.web.access_log.write is None
     path = tmp_path / "http.log"
     log = LogConfig(path=str(world.path), http_path=str(path))
     assert world.hang_up({"log": log}) == [applied("log.http_path")]
-    world.portal.access_log.write("one")
+    world.portal.web.access_log.write("one")
     moved = path.rename(tmp_path / "http.log.1")
     world.reconfiguration.hang_up(world.portal)
-    world.portal.access_log.write("two")
+    world.portal.web.access_log.write("two")
     assert (moved.read_text(), path.read_text()) == ("one\n", "two\n")
     broken = LogConfig(path=str(tmp_path / "none" / "a"), http_path=str(tmp_path / "other.log"))
     world.take_events()
@@ -583,10 +585,10 @@ async def test_requests_are_written_where_the_configuration_says(world, tmp_path
     broken = LogConfig(path=str(world.path), http_path=str(tmp_path / "none" / "a"))
     (event,) = world.hang_up({"log": broken})
     assert event["key"] == "log.http_path"
-    world.portal.access_log.write("three")
+    world.portal.web.access_log.write("three")
     assert path.read_text() == "two\nthree\n"
     assert world.hang_up({"log": LogConfig(path=str(world.path))}) == [applied("log.http_path")]
-    assert world.portal.access_log.write is None
+    assert world.portal.web.access_log.write is None
 
 
 async def test_without_a_way_to_read_again_only_the_log_is_opened(tmp_path):

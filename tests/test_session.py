@@ -143,7 +143,8 @@ def test_a_session_without_hooks_shows_nothing():
     session = Session()
     session.init_session("none", "", Recorder())
     session.data_out(text="a", prompt="b", other="c")
-    for hook in (session.at_login, session.at_sync, session.pause_input, session.resume_input):
+    hooks = (session.at_login, session.at_logout, session.at_sync)
+    for hook in (*hooks, session.pause_input, session.resume_input):
         hook()
 
 

@@ -55,6 +55,9 @@ class Player(Session):
     def at_login(self):
         self.calls.append("login")
 
+    def at_logout(self):
+        self.calls.append("logout")
+
     def at_sync(self):
         self.calls.append("sync")
 
@@ -421,7 +424,7 @@ class TestOrders:
         served.handler.server_disconnect(player, "Be gone.")
         served.handler.disconnect(player)
         assert player.shown == ["Be gone."]
-        assert player.calls == ["disconnect"]
+        assert player.calls == ["logout", "disconnect"]
         assert served.link.rows() == [("PDISCONN", 1)]
         assert served.metrics.sessions_closed == 1
 

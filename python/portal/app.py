@@ -33,6 +33,7 @@ from portal.config import (
 from portal.errors import ConfigError
 from portal.exposition import Exposition
 from portal.gauges import (
+    describe_boxes,
     describe_browsers,
     describe_connections,
     describe_portal,
@@ -45,23 +46,18 @@ from portal.hub.hub import Hub, MakeProtocol
 from portal.hub.listener import Admission, Listener
 from portal.metrics import Gauge, Metrics
 from portal.ports import PlayerPort, find_dialled, limit_amp, open_amp_port, open_player_port
-from portal.protocols.opening import OpeningProtocol
 from portal.protocols.rendering import Rendering
 from portal.protocols.telnet import TelnetProtocol
-from portal.protocols.websocket import WebSocketProtocol
 from portal.queries import Queries
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
-from portal.wire.access_log import AccessLog
-from portal.wire.forwarded import Proxies
+from portal.web_side import WebSide
 from portal.wire.http import refuse
 
 if TYPE_CHECKING:
     from portal.evennia.game import Game
     from portal.game import GameServer
-    from portal.protocols.http import HttpProtocol
-    from portal.protocols.pages import Pages
-    from portal.protocols.proxy import Proxy
+    from portal.protocols.browser import Logins
 
 log = structlog.get_logger(__name__)
 
@@ -83,17 +79,21 @@ class Portal:
     looked up about it; whoever runs it may add some before. `on_stopped` is called at the end of an
     orderly stop, while the AMP port is still open. With `amp` off there is no port for
     games and the command line: the game is one that `play` is given. `evennia` is the game of
-    Evennia's that it stands in front of.
+    Evennia's that it stands in front of. `browsers` knows who browsers are logged in as; without
+    it, the game of Evennia's does.
 
     Raises ConfigError for an AMP port that would be open to everybody, and for a command to start
     a game that could not dial in.
     """
 
-    # What there is on the HTTP port only, and in front of a game's own web server only.
-    pages: "Pages | None" = None
-    proxy: "Proxy | None" = None
-
-    def __init__(self, config: Config, *, amp: bool = True, evennia: "Game | None" = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        amp: bool = True,
+        evennia: "Game | None" = None,
+        browsers: "Logins | None" = None,
+    ) -> None:
         if amp:
             check_address(config.amp)
         else:
@@ -128,16 +128,14 @@ class Portal:
             queries=self.queries.by_name(),
             addresses=self.addresses,
         )
-        self.amp_server.launcher.game = evennia
         self._connect_supervisor()
+        if evennia is not None:
+            self._connect_game(evennia)
         parts = (config, self.metrics, self.hub, self.sessionhandler, Rendering(config.markup))
         self.telnet = TelnetProtocol(*parts)
-        proxies = Proxies(config.http)
-        self.admission = Admission(config.limits, proxies.trust)
-        self.websocket = WebSocketProtocol(*parts, proxies=proxies, admission=self.admission)
-        self.opening = OpeningProtocol(config, self.metrics, self.hub, self.websocket)
-        self.access_log = AccessLog()
-        self.http = self._make_http()
+        exposition = Exposition(self.metrics, self.gauges)
+        self.web = WebSide(*parts, exposition=exposition, evennia=evennia, browsers=browsers)
+        self.websocket, self.admission = self.web.websocket, self.web.admission
         self.gauges += self._make_gauges()
         self.player_listeners: list[Listener] = []
         self.amp_listener: Listener | None = None
@@ -150,34 +148,9 @@ class Portal:
         self.supervisor.on_absence = self.sessionhandler.explain_absence
         self.supervisor.on_stop = self.stop
 
-    def _make_http(self) -> "HttpProtocol | None":
-        """Make the HTTP port's part; what it imports is spared where there is no such port."""
-        if not self.config.http.enabled:
-            return None
-        from portal.protocols.http import HttpProtocol, measure_requests  # noqa: PLC0415
-        from portal.protocols.pages import Pages  # noqa: PLC0415
-
-        http = self.config.http
-        self.pages = pages = Pages(
-            http,
-            is_ready=lambda: self.sessionhandler.absence.state == "connected",
-            render_metrics=Exposition(self.metrics, self.gauges).render,
-        )
-        application = pages.make_application() if http.upstream is None else self._make_proxy(pages)
-        measured = measure_requests(application, self.metrics, pages.find_address, self.access_log)
-        return HttpProtocol(http, self.metrics, self.opening, measured)
-
-    def _make_proxy(self, pages: "Pages") -> "Proxy":
-        from portal.protocols.proxy import Proxy  # noqa: PLC0415 - as above
-
-        self.proxy = Proxy(
-            self.config.http,
-            self.metrics,
-            pages,
-            name=lambda: self.config.name,
-            state=lambda: self.sessionhandler.absence.state,
-        )
-        return self.proxy
+    def _connect_game(self, evennia: "Game") -> None:
+        self.amp_server.launcher.game = evennia
+        self.sessionhandler.connect_bot = evennia.connect_bot
 
     def _make_gauges(self) -> list[Gauge]:
         def config() -> Config:
@@ -187,7 +160,8 @@ class Portal:
             *describe_portal(lambda: time.time() - self.sessionhandler.portal_start_time),
             *describe_process(),
             *describe_connections(config, self.hub, self.admission, self._listeners),
-            *describe_browsers(config, self.opening, self.http),
+            *describe_browsers(config, self.web.opening, self.web.http),
+            *describe_boxes(config, lambda: self.web.ajax),
             *describe_sessions(self.sessionhandler),
             *describe_server(self.amp_server, self.supervisor, self.hub.now),
         ]
@@ -235,13 +209,7 @@ class Portal:
         self.amp_server.reconfigure(config)
         self.queries.name = config.name
         self.telnet.reconfigure(config)
-        self.websocket.reconfigure(config)
-        self.opening.reconfigure(config)
-        if self.http is not None and self.pages is not None:
-            self.http.reconfigure(config.http)
-            self.pages.reconfigure(config.http)
-        if self.proxy is not None:
-            self.proxy.reconfigure(config.http)
+        self.web.reconfigure(config)
         # Last, since it tells the sessions, who ask their protocols.
         self.sessionhandler.reconfigure(config)
         return changes
@@ -288,9 +256,9 @@ class Portal:
         if config.telnet.enabled:
             yield "telnet", config.telnet, self.telnet.make_protocol
         if config.websocket.enabled:
-            yield "websocket", config.websocket, self.opening.make_websocket
-        if self.http is not None:
-            yield "http", config.http, self.http.make_protocol
+            yield "websocket", config.websocket, self.web.opening.make_websocket
+        if self.web.http is not None:
+            yield "http", config.http, self.web.http.make_protocol
 
     async def run(self, *, task_status: trio.TaskStatus[Info] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is called or the task is cancelled.
@@ -306,10 +274,7 @@ class Portal:
                 await below.start(self.hub.run)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self.amp_server.run)
-                    if self.http is not None:
-                        await nursery.start(self.http.run)
-                    if self.proxy is not None:
-                        await nursery.start(self.proxy.run)
+                    await nursery.start(self.web.run)
                     await nursery.start(self.supervisor.run)
                     for listener in self._listeners():
                         await nursery.start(listener.run)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from portal.config import Config
     from portal.hub.hub import Hub
     from portal.hub.listener import Admission, Listener
+    from portal.protocols.ajax import AjaxProtocol
     from portal.protocols.http import HttpProtocol
     from portal.protocols.opening import OpeningProtocol
     from portal.sessionhandler import PortalSessionHandler
@@ -136,6 +137,29 @@ def describe_browsers(
             "http_connections_limit",
             "How many of these may be (http.connections).",
             lambda: config().http.connections,
+        ),
+    ]
+
+
+def describe_boxes(
+    config: "Callable[[], Config]", ajax: "Callable[[], AjaxProtocol | None]"
+) -> list[Gauge]:
+    """Make the gauges of what waits for pages that fetch their messages."""
+
+    def unsent() -> int:
+        protocol = ajax()
+        return 0 if protocol is None else protocol.unsent
+
+    return [
+        Gauge(
+            "ajax_unsent_bytes",
+            "Bytes that wait for pages without websockets to fetch them.",
+            unsent,
+        ),
+        Gauge(
+            "ajax_unsent_limit_bytes",
+            "How many these may be; then the largest are cut (hub.unsent_total_bytes).",
+            lambda: config().hub.unsent_total_bytes,
         ),
     ]
 

@@ -34,8 +34,8 @@ class LogFile:
     Every line is one write to the descriptor, whole even where several processes append. It does
     not wait for a reader either: while a pipe or a terminal takes no more, lines are lost, and
     `lost` counts them. With neither path nor stream it is standard error; `key` is the setting
-    that the path comes from. `rotation` says when a
-    file is done; it is renamed then, and a new one begun.
+    that the path comes from. `rotation` says when a file is done: it is renamed then, and a new
+    one begun.
     Raises ConfigError when the file cannot be opened at the start; later there is only loss.
     """
 

@@ -79,6 +79,13 @@ class Metrics:
     upstream_milliseconds: int = counter(
         "Milliseconds until its answers began, of all of these together."
     )
+    # browsers that have a login on the game's website
+    browser_pages_replaced: int = counter("Connections of a page that had connected anew.")
+    browser_logins_unknown: int = counter("Pages let in as strangers, for want of an answer.")
+    ajax_pages_lost: int = counter("Pages that fetched their messages and are heard of no more.")
+    worker_starts: int = counter("Processes started for what needs the game's database.")
+    worker_questions: int = counter("Questions asked of the game's database.")
+    worker_questions_failed: int = counter("Questions to which there was no answer.")
     # lifecycle
     server_starts: int = counter("Server processes started.")
     server_connections: int = counter("Servers that completed their synchronisation.")

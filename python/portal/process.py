@@ -60,6 +60,8 @@ def run_process(
         become_subreaper()
         portal = Portal(config, evennia=evennia)
         reconfiguration.begin(portal)
+        for note in () if evennia is None else evennia.notes:
+            getattr(log, note.level)(note.event, **note.values)
         portal.gauges += describe_log(lambda: reconfiguration.log_lines_lost)
         portal.open()
         with noted(config.directory, portal.info()), pid_noted(config.pid_file) as forget_pid:

@@ -43,7 +43,7 @@ class Reconfiguration:
 
     def begin(self, portal: Portal) -> None:
         """Let a Portal write its requests where the configuration says."""
-        portal.access_log.write = None if self._access_file is None else self._access_file.write
+        portal.web.access_log.write = None if self._access_file is None else self._access_file.write
 
     def hang_up(self, portal: Portal) -> None:
         """Do what SIGHUP asks for; nothing is raised."""
@@ -94,10 +94,16 @@ def _refuse(error: ConfigError) -> None:
 
 
 def _open(config: LogConfig) -> LogFile:
-    rotation = Rotation(config.max_bytes, config.days)
+    rotation = _rotation(config)
     return logs.configure(config.level, path=config.path, json=config.json, rotation=rotation)
 
 
 def _open_access(config: LogConfig) -> LogFile | None:
     path = config.http_path
-    return None if path is None else LogFile(path, key="log.http_path")
+    if path is None:
+        return None
+    return LogFile(path, key="log.http_path", rotation=_rotation(config))
+
+
+def _rotation(config: LogConfig) -> Rotation:
+    return Rotation(config.max_bytes, config.days)

@@ -203,6 +203,9 @@ class Session:
     def at_login(self) -> None:
         """Take note that the game has logged the session in; its attributes are set already."""
 
+    def at_logout(self) -> None:
+        """Take note that the game sends the player away (quit); `disconnect` follows."""
+
     def at_sync(self) -> None:
         """Take note that the game has changed attributes or flags of the session."""
 

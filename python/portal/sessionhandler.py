@@ -43,11 +43,10 @@ __all__ = ["PortalSessionHandler", "ServerLink"]  # the link is looked for here
 
 
 class PortalSessionHandler:
-    """The live sessions of one Portal, by their sessid in `sessions`.
+    """The live sessions of one Portal, by their sessid in `sessions`, which is never used twice.
 
-    A sessid is never used twice. `now` is a clock for rates, `wall` gives seconds since the epoch.
-    `link` is set by whoever connects the Server, before `server_ready`, and is None again before
-    `begin_holding` when the Server is gone.
+    `now` is a clock for rates, `wall` gives seconds since the epoch. `link` is set by whoever
+    connects the Server, before `server_ready`, and is None again before `begin_holding`.
     """
 
     def __init__(
@@ -198,6 +197,7 @@ class PortalSessionHandler:
     def server_disconnect(self, session: Session, reason: str = "") -> None:
         """End a session because the game says so (SDISCONN): the reason is shown before."""
         if session in self.roster:
+            self._call(session, session.at_logout)
             self._end(session, reason, BY_GAME)
             self._send_end(session.sessid)
 

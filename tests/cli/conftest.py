@@ -1,11 +1,15 @@
 """The command line in this process, between a Portal that is asked and one that is served."""
 
+import json
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from portal import cli
+
+EVENNIA = Path(__file__).parents[1] / "vectors" / "evennia" / "settings-5.0.1.json"
 
 STATUS = {
     "name": "Portal demo",
@@ -124,3 +128,28 @@ def file(tmp_path):
         return ["--config", str(tmp_path / "portal.toml")]
 
     return write
+
+
+@pytest.fixture
+def collected(monkeypatch, tmp_path):
+    """What is collected of an Evennia game with its own defaults; `asked` is where that was."""
+    (tmp_path / "server" / "logs").mkdir(parents=True)
+    settings = json.loads(EVENNIA.read_text())
+    settings |= {"PORTAL_LOG_FILE": str(tmp_path / "server" / "logs" / "portal.log")}
+    made = {
+        "settings": settings | {"WEB_PLUGINS_MODULE": None, "PORTAL_SERVICES_PLUGIN_MODULES": []},
+        "directory": str(tmp_path),
+        "evennia": "/python/evennia",
+        "version": "5.0.1",
+        "settings_module": "server.conf.settings",
+        "path": [],
+        "mssp": {},
+        "asked": [],
+    }
+
+    def collect_from(directory):
+        made["asked"].append(directory)
+        return made
+
+    monkeypatch.setattr("portal.evennia.reading.collect_from", collect_from)
+    return made

@@ -112,3 +112,17 @@ def test_a_configuration_that_is_wrong(portal, asked, file):
     assert (result.exit_code, result.stdout, asked) == (1, "", [])
     reason = "amp.prot: there is no such setting; the nearest is amp.port"
     assert result.stderr == f"{words[1]}: {reason}\n"
+
+
+def test_in_a_game_of_evennia_its_settings_say_where(portal, asked, collected):
+    collected["settings"] |= {"AMP_PORT": 4711}
+    assert portal("status", "--evennia", "game").exit_code == 0
+    assert asked[0][1] == ("127.0.0.1", 4711)
+    assert collected["asked"] == ["game"]
+
+
+def test_a_game_whose_settings_are_wrong(portal, asked, collected):
+    collected["settings"] |= {"AMP_PORT": "4711"}
+    result = portal("sessions", "--evennia", "game")
+    assert (result.exit_code, asked) == (1, [])
+    assert "settings.py: AMP_PORT: expected a whole number" in result.stderr

@@ -1,9 +1,12 @@
 """Being a Portal: the settings that it gets, and what it says when it is ready."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
+import structlog
 
 from portal.errors import ConfigError, ServiceError
 
@@ -283,3 +286,61 @@ def test_a_portal_that_cannot_start(portal, served):
     result = portal("run", "--no-server")
     assert result.exit_code == 1
     assert result.stderr == "telnet: cannot listen at 127.0.0.1 port 4000: in use\n"
+
+
+# ---- an Evennia game
+
+
+@pytest.fixture
+def nothing_logged():
+    yield
+    structlog.reset_defaults()
+
+
+def test_an_evennia_game(portal, served, collected):
+    assert portal("run", "--evennia", "game", "--telnet-port", "23", "--start").exit_code == 0
+    (config,) = served
+    assert (config.name, config.telnet.port, config.http.port) == ("Evennia", 23, 4001)
+    assert config.server.autostart
+    assert config.server.pid_file == f"{collected['directory']}/server/server.pid"
+    assert served.evennia.config is config
+    assert served.reread is None, "its settings need another start"
+    assert collected["asked"] == ["game"]
+
+
+def test_its_settings_stand_below_file_and_environment(
+    portal, served, collected, file, monkeypatch
+):
+    monkeypatch.setenv("PORTAL_AMP_PORT", "6")
+    text = "[telnet]\nport = 5\n[amp]\nport = 5\n"
+    assert portal("run", "--evennia", "game", *file(text)).exit_code == 0
+    assert (served[0].telnet.port, served[0].amp.port) == (5, 6)
+
+
+def test_what_the_launcher_has_left(portal, served, collected):
+    descriptor = os.memfd_create("settings")
+    os.write(descriptor, json.dumps(collected).encode())
+    words = ("run", "--evennia", "game", "--settings-fd", str(descriptor))
+    assert portal(*words).exit_code == 0
+    assert served[0].name == "Evennia"
+    assert collected["asked"] == []
+
+
+@pytest.mark.parametrize("cause", ["setting", "port"])
+def test_an_evennia_game_that_cannot_start(portal, served, collected, nothing_logged, cause):
+    pid_file = Path(collected["directory"], "server", "portal.pid")
+    pid_file.write_text(str(os.getpid()))
+    if cause == "setting":
+        collected["settings"]["AMP_INTERFACE"] = "0.0.0.0"
+        expected = "AMP_INTERFACE: expected an address of this machine alone"
+    else:
+        served.result = ServiceError("telnet", "cannot listen at ::1 port 23: in use")
+        expected = "telnet: cannot listen"
+    result = portal("run", "--evennia", "game")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert expected in line
+    log = Path(collected["settings"]["PORTAL_LOG_FILE"]).read_text()
+    assert json.loads(log)["event"] == "portal_not_started"
+    assert json.loads(log)["reason"] == line
+    assert not pid_file.exists()

@@ -30,6 +30,8 @@ def test_the_defaults_of_a_release(read, release, game_directory):
     assert config.telnet.more_encodings == ("latin-1", "ISO-8859-1")
     assert config.telnet.idle_command == "idle"
     assert (config.http.hosts, config.http.port) == (("0.0.0.0",), 4001)
+    assert config.http.upstream == "http://127.0.0.1:4005"
+    assert (config.telnet.more_ports, config.http.more_ports) == ((), ())
     assert config.http.trusted_proxies == ("127.0.0.1",)
     assert (config.websocket.hosts, config.websocket.port) == (("0.0.0.0",), 4002)
     assert (config.telnet.enabled, config.http.enabled, config.websocket.enabled) == (True,) * 3
@@ -73,6 +75,10 @@ UNLIMITED = {
             {"telnet.hosts": HERE, "http.hosts": HERE, "websocket.hosts": HERE},
         ),
         ({"TELNET_PORTS": [23]}, {"telnet.port": 23}),
+        (
+            {"TELNET_PORTS": [23, 4000, 4010]},
+            {"telnet.port": 23, "telnet.more_ports": (4000, 4010)},
+        ),
         ({"TELNET_INTERFACES": ["::"]}, {"telnet.hosts": EVERYWHERE}),
         ({"TELNET_ENABLED": False}, {"telnet.enabled": False, "telnet.hosts": HERE}),
         ({"TELNET_PORTS": []}, {"telnet.enabled": False, "telnet.hosts": HERE}),
@@ -83,17 +89,26 @@ UNLIMITED = {
             {"WEBSOCKET_CLIENT_ENABLED": False},
             {"websocket.enabled": False, "websocket.hosts": HERE},
         ),
-        ({"WEBCLIENT_ENABLED": False}, {"websocket.enabled": False, "websocket.hosts": HERE}),
+        (
+            {"WEBCLIENT_ENABLED": False},
+            {"http.ajax": False, "websocket.enabled": False, "websocket.hosts": HERE},
+        ),
         (
             {"WEBSERVER_ENABLED": False},
             {
                 "http.enabled": False,
                 "http.hosts": HERE,
+                "http.upstream": None,
+                "http.ajax": False,
                 "websocket.enabled": False,
                 "websocket.hosts": HERE,
             },
         ),
         ({"WEBSERVER_PORTS": [[80, 4005]]}, {"http.port": 80}),
+        (
+            {"WEBSERVER_PORTS": [[80, 4015], [8080, 4025]]},
+            {"http.port": 80, "http.more_ports": (8080,), "http.upstream": "http://127.0.0.1:4015"},
+        ),
         ({"WEBSERVER_INTERFACES": ["127.0.0.1"]}, {"http.hosts": HERE}),
         ({"UPSTREAM_IPS": []}, {"http.trusted_proxies": ()}),
         ({"UPSTREAM_IPS": ["10.0.0.0/8"]}, {"http.trusted_proxies": ("10.0.0.0/8",)}),
@@ -129,12 +144,44 @@ UNLIMITED = {
         ({"ENCODINGS": ["cp1251"]}, {"telnet.encoding": "cp1251", "telnet.more_encodings": ()}),
         ({"ENCODINGS": []}, {"telnet.more_encodings": ()}),
         ({"IDLE_COMMAND": "nothing"}, {"telnet.idle_command": "nothing"}),
+        ({"COLOR_NO_DEFAULT": True}, {"markup.only_own": True}),
+        (
+            {"COLOR_ANSI_EXTRA_MAP": [["%cr", "\x1b[31m"], ["%cn", ""]]},
+            {"markup.codes": (("%cr", "\x1b[31m"), ("%cn", ""))},
+        ),
+        (
+            {"COLOR_ANSI_XTERM256_BRIGHT_BG_EXTRA_MAP": [["{[r", "{[500"]]},
+            {"markup.bright_backgrounds": (("{[r", "{[500"),)},
+        ),
+        (
+            {
+                "COLOR_XTERM256_EXTRA_FG": ["a"],
+                "COLOR_XTERM256_EXTRA_BG": ["b"],
+                "COLOR_XTERM256_EXTRA_GFG": ["c"],
+                "COLOR_XTERM256_EXTRA_GBG": ["d"],
+            },
+            {
+                "markup.foregrounds": ("a",),
+                "markup.backgrounds": ("b",),
+                "markup.grey_foregrounds": ("c",),
+                "markup.grey_backgrounds": ("d",),
+            },
+        ),
+        ({"SCREENREADER_REGEX_STRIP": "--+"}, {"markup.screenreader_strip": "--+"}),
+        ({"SCREENREADER_REGEX_STRIP": ""}, {"markup.screenreader_strip": ""}),
         ({"PORTAL_LOG_DAY_ROTATION": 0}, {"log.days": 0}),
         ({"PORTAL_LOG_MAX_SIZE": 5}, {"log.max_bytes": 5}),
     ],
 )
 def test_each_setting(read, changes, expected):
     assert differences(read, **changes) == expected
+
+
+def test_requests_are_logged_with_debug_only(read, game_directory):
+    path = str(game_directory / "server" / "logs" / "http_requests.log")
+    assert read().log.http_path is None
+    assert read(DEBUG=True).log.http_path == path
+    assert read(DEBUG=True, HTTP_LOG_FILE="").log.http_path is None
 
 
 def test_in_the_foreground_the_log_is_the_terminal_s(collect):
@@ -157,6 +204,9 @@ def test_in_the_foreground_the_log_is_the_terminal_s(collect):
         ({"WEBSOCKET_CLIENT_INTERFACE": ["::"]}, "WEBSOCKET_CLIENT_INTERFACE", "a text"),
         ({"UPSTREAM_IPS": ["proxy"]}, "UPSTREAM_IPS", "expected networks"),
         ({"AMP_PORT": 4000}, "AMP_PORT", "expected another port"),
+        ({"TELNET_PORTS": [23, 23]}, "TELNET_PORTS", "expected another port"),
+        ({"WEBSERVER_PORTS": [[4001, 4001]]}, "WEBSERVER_PORTS", "expected another port"),
+        ({"WEBSERVER_PORTS": [[4001, 0]]}, "WEBSERVER_PORTS", "expected http://host:port"),
         ({"AMP_INTERFACE": "0.0.0.0"}, "AMP_INTERFACE", 'as "127.0.0.1"'),
         ({"AMP_INTERFACE": ""}, "AMP_INTERFACE", 'as "127.0.0.1"'),
         ({"MAX_CONNECTION_RATE": 0}, "MAX_CONNECTION_RATE", "more than 0"),
@@ -165,6 +215,8 @@ def test_in_the_foreground_the_log_is_the_terminal_s(collect):
         ({"ENCODINGS": ["utf-16"]}, "ENCODINGS", "keeps ASCII"),
         ({"ENCODINGS": ["utf-8", "klingon"]}, "ENCODINGS", "keeps ASCII"),
         ({"IDLE_COMMAND": "a\nb"}, "IDLE_COMMAND", "one line"),
+        ({"COLOR_ANSI_EXTRA_MAP": [["%cr"]]}, "COLOR_ANSI_EXTRA_MAP", "pairs of texts"),
+        ({"COLOR_XTERM256_EXTRA_FG": "a"}, "COLOR_XTERM256_EXTRA_FG", "a list of texts"),
         ({"PORTAL_LOG_FILE": "/nowhere/portal.log"}, "PORTAL_LOG_FILE", "no directory /nowhere"),
         ({"PORTAL_LOG_MAX_SIZE": "1 MB"}, "PORTAL_LOG_MAX_SIZE", "a whole number"),
         ({"absent": ["TELNET_PORTS"]}, "TELNET_PORTS", "is missing"),

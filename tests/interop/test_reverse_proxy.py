@@ -15,7 +15,7 @@ import trio
 
 from portal.app import Portal
 from portal.config import AmpConfig, Config, HttpConfig, TelnetConfig, WebSocketConfig
-from portal.wire.absence_page import NOTICES, RELOADS
+from portal.wire.absence_page import NOTICES, Fate
 
 pytestmark = pytest.mark.interop
 
@@ -185,11 +185,11 @@ async def test_while_the_game_restarts():
             eyes = {"Accept": "text/html"}
             answer, body = await ask(browser, "/echo", headers=eyes)
             assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
-            assert RELOADS in body.decode()
+            assert Fate.NOTHING_SENT in body.decode()
             assert NOTICES["starting"].text in body.decode()
             answer, body = await ask(browser, "/echo", "POST", "a=b", eyes)
             assert answer.status == 503
-            assert RELOADS not in body.decode()
+            assert Fate.NOT_RECEIVED in body.decode()
             answer, body = await ask(browser, "/echo")
             assert (answer.status, body.decode()) == (503, NOTICES["starting"].text + "\n")
             assert portal.metrics.upstream_failures == 3

@@ -14,6 +14,7 @@ from portal.hub.hub import Hub
 from portal.hub.listener import Admission
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
+from portal.protocols.browser import Browsers
 from portal.protocols.http import HttpProtocol, measure_requests
 from portal.protocols.opening import OpeningProtocol
 from portal.protocols.pages import Pages
@@ -106,11 +107,62 @@ class FakeHub:
         self.timers.sweep()
 
 
-def make_websocket(config, *parts):
+def make_websocket(config, *parts, browsers=None):
     """The websockets of a Portal, with what it is given beside the usual parts."""
     proxies = Proxies(config.http)
     admission = Admission(config.limits, proxies.trust)
-    return WebSocketProtocol(config, *parts, proxies=proxies, admission=admission)
+    websocket = WebSocketProtocol(config, *parts, proxies=proxies, admission=admission)
+    websocket.browsers = browsers
+    return websocket
+
+
+class Website:
+    """The sessions of a website: answers at once, or when it is told to (`slow`)."""
+
+    def __init__(self):
+        self.uid = None
+        self.nonce = 0
+        self.slow = False
+        self.broken = False
+        self.asked = []
+        self.late = []
+
+    def view_page(self):
+        """What Evennia's middleware does with every page that is viewed."""
+        if self.uid is not None:
+            self.nonce += 1
+
+    def read(self, csessid, answered):
+        self.asked.append("read")
+        self._answer(answered, lambda: (self.uid, self.nonce))
+
+    def log_in(self, csessid, uid, answered):
+        self.asked.append(f"log_in {uid}")
+        if not self.broken:
+            self.uid = uid
+        self._answer(answered, lambda: (self.nonce,))
+
+    def log_out(self, csessid, uid, nonce):
+        self.asked.append(f"log_out {uid}")
+        if not self.broken and self.uid == uid and nonce in {None, self.nonce}:
+            self.uid, self.nonce = None, 0
+
+    def answer(self):
+        late, self.late = self.late, []
+        for each in late:
+            each()
+
+    def _answer(self, answered, find):
+        found = (None,) * len(find()) if self.broken else find()
+        if self.slow:
+            self.late.append(lambda: answered(*found))
+        else:
+            answered(*found)
+
+
+@pytest.fixture
+def website():
+    return Website()
 
 
 class Surroundings:
@@ -126,8 +178,9 @@ class Surroundings:
     def parts(self):
         return self.config, self.metrics, self.hub, self.handler
 
-    def make_websocket(self):
-        return make_websocket(*self.parts)
+    def make_websocket(self, logins=None):
+        browsers = None if logins is None else Browsers(logins, self.metrics, self.hub)
+        return make_websocket(*self.parts, browsers=browsers)
 
     def connect(self, address="192.0.2.7"):
         return FakeConnection(address)
@@ -331,10 +384,14 @@ class Browser:
         return taken + end
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
     async def more(self):
         piece = await self.stream.receive_some(65536)
@@ -535,10 +592,14 @@ class Visitor:
         return body
 
     async def exactly(self, size):
-        while len(self.data) < size:
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
             await self.more()
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
 
 
 class ProxySite(Site):

@@ -281,6 +281,7 @@ async def test_the_access_log_has_them_in_its_own_form(site):
     browser = site.connect()
     await browser.get("/page/a?token=secret", X_Test="203.0.113.9", User_Agent="Moz/5")
     await browser.get("/none", "HEAD", Referer="https://a.example/b?token=secret")
+    await site.settle()
     await browser.send(PAGE.replace(b"/page", b"/slow"))
     await site.until(lambda: site.application.working)
     browser.connection.abort()

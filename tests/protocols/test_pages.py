@@ -7,7 +7,7 @@ from portal.config import HttpConfig
 from portal.metrics import Metrics
 from portal.protocols import pages as module
 from portal.protocols.http import measure_requests
-from portal.protocols.pages import CACHE, Pages
+from portal.protocols.pages import AJAX, CACHE, Pages
 from portal.wire.access_log import AccessLog
 
 WEB = Path(str(resources.files("portal").joinpath("web")))
@@ -250,3 +250,23 @@ async def test_other_networks_count_from_now_on(site):
     assert (await site.ask("/metrics", client=("127.0.0.1", 1)))[0] == 403
     behind = {"client": ("10.0.0.1", 1), "X_Forwarded_For": "192.0.2.7"}
     assert (await site.ask("/metrics", **behind))[0] == 200
+
+
+# ---- pages without websockets
+
+
+async def test_what_answers_them_is_given(site):
+    assert (await site.ask(AJAX, method="POST"))[0] == 404
+
+    class Ajax:
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"hello"})
+
+    pages = Pages(HttpConfig(), is_ready=None, render_metrics=None, ajax=Ajax())
+    for client in (True, False):
+        site.application = measure_requests(
+            pages.make_application(client=client), Metrics(), pages.find_address, AccessLog()
+        )
+        assert (await site.ask(AJAX, method="POST"))[::2] == (200, b"hello")
+        assert (await site.ask(AJAX))[0] == 405

@@ -10,7 +10,7 @@ from portal.config import HttpConfig
 from portal.hub.stream import HIGH_WATER_BYTES
 from portal.protocols import upstream
 from portal.protocols.upstream import AWAY, CONNECT_SECONDS, KEEP_SECONDS, SHORT, SLOW, WRONG
-from portal.wire.absence_page import NOT_RECEIVED, NOTICES, PAGE_HEADERS, RELOADS
+from portal.wire.absence_page import NOTICES, PAGE_HEADERS, Fate
 from portal.wire.http import SECURITY_HEADERS
 
 MIB = 1024 * 1024
@@ -507,14 +507,19 @@ async def test_the_page_while_the_game_is_away(site, state):
     assert "date" in headers
     text = body.decode()
     assert notice.text in text
-    assert RELOADS in text
+    assert Fate.NOTHING_SENT in text
     assert "Harbour &lt;1&gt;" in text
 
 
-async def test_a_form_is_not_sent_again(site):
-    await stop(site)
-    _, _, body = await site.connect().get("/", "POST", Accept="text/html")
-    assert NOT_RECEIVED in body.decode()
+@pytest.mark.parametrize("fate", [Fate.NOT_RECEIVED, Fate.UNKNOWN])
+async def test_a_form_is_not_sent_again(site, fate):
+    """And nobody is told that it was not received who cannot know."""
+    if fate is Fate.NOT_RECEIVED:
+        await stop(site)
+    site.game.script = script_nothing
+    status, _, body = await site.connect().get("/", "POST", Accept="text/html")
+    assert status == 503
+    assert fate in body.decode()
     assert "http-equiv" not in body.decode()
 
 

@@ -12,12 +12,12 @@ from portal.wire.upgrade import read_upgrade
 class World:
     """The websockets of a Portal that is nowhere."""
 
-    def __init__(self, surroundings, make_handshake):
+    def __init__(self, surroundings, make_handshake, website=None):
         self.surroundings = surroundings
         self.handler = surroundings.handler
         self.metrics = surroundings.metrics
         self.hub = surroundings.hub
-        self.protocol = surroundings.make_websocket()
+        self.protocol = surroundings.make_websocket(website)
         self.make_handshake = make_handshake
 
     def open(self, target="/", address="192.0.2.7", received=b"", **fields):
@@ -165,6 +165,154 @@ def test_behind_a_proxy_each_address_has_its_limits(make_world):
     assert come("203.0.113.9") != 503
     # Whoever the proxy does not name counts for nothing, as the proxy does.
     assert 503 not in [come("unknown") for _ in range(5)]
+
+
+# ---- browsers that are known on the game's website
+
+KEY = "abcdefghijklmnopqrstuvwxyz012345"
+
+
+@pytest.fixture
+def evennia(make_surroundings, make_handshake, website):
+    world = World(make_surroundings(), make_handshake, website)
+    world.site = website
+    return world
+
+
+def test_a_browser_is_logged_in_before_the_game_hears_of_it(evennia):
+    evennia.site.uid, evennia.site.nonce = 3, 5
+    seen = []
+    evennia.handler.connect = lambda session: seen.append(session.get_sync_data())
+    evennia.open(f"/?{KEY}&p1&chrome", Origin="http://game.example:4001")
+    (data,) = seen
+    assert (data["uid"], data["logged_in"], data["csessid"]) == (3, True, KEY)
+    flags = data["protocol_flags"]
+    assert flags["CLIENTNAME"] == "Evennia Webclient (websocket:chrome)"
+    assert all(flags[name] for name in ("UTF-8", "OOB", "TRUECOLOR", "XTERM256", "ANSI"))
+
+
+def test_until_the_website_has_answered_nothing_is_read(evennia, peer):
+    evennia.site.slow = True
+    said = peer.say("text", ["look"], {})
+    connection = evennia.open(f"/?{KEY}&p1&chrome", received=said)
+    answer, *rest = connection.take()
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert rest == ["pause"]
+    assert evennia.handler.take() == []
+    evennia.site.answer()
+    assert evennia.handler.take() == ["connect", "look"]
+    assert connection.take() == ["resume"]
+    assert connection.protocol.logged_in is False
+
+
+def test_one_that_has_gone_before_the_answer_is_not_begun(evennia):
+    evennia.site.slow = True
+    connection = evennia.open(f"/?{KEY}&p1&chrome")
+    connection.protocol.connection_lost(None)
+    evennia.handler.take()
+    evennia.site.answer()
+    assert evennia.handler.take() == []
+    assert len(evennia.protocol.browsers) == 0
+
+
+@pytest.mark.parametrize("paused", ["input_paused", "_flooding"])
+def test_one_that_has_to_wait_is_not_read_on(evennia, peer, paused):
+    evennia.site.slow = True
+    connection = evennia.open(f"/?{KEY}&p1&chrome")
+    connection.take()
+    setattr(connection.protocol, paused, True)
+    evennia.site.answer()
+    assert connection.take() == []
+
+
+def test_a_fault_at_the_beginning_ends_that_connection_only(evennia):
+    evennia.site.slow = True
+    connection = evennia.open(f"/?{KEY}&p1&chrome")
+    connection.take()
+
+    def fail(session):
+        raise RuntimeError("a bug")
+
+    evennia.handler.connect = fail
+    with structlog.testing.capture_logs() as logs:
+        evennia.site.answer()
+    assert [entry["event"] for entry in logs] == ["protocol_failed"]
+    assert connection.take() == [("abort", "internal error")]
+    assert evennia.metrics.protocol_crashes == 1
+
+
+@pytest.mark.parametrize("query", ["", "?status=1", "?false&p1&chrome"])
+def test_who_names_no_browser_begins_at_once(evennia, query):
+    evennia.site.uid = 3
+    evennia.open(f"/{query}", Origin="https://evil.example")
+    assert evennia.handler.take() == ["connect"]
+    (session,) = evennia.handler.sessions
+    assert (session.logged_in, session.csessid, session.page) == (False, None, None)
+    assert session.protocol_flags["CLIENTNAME"] == "Evennia Webclient (websocket)"
+    assert evennia.site.asked == []
+
+
+def test_without_a_website_a_query_is_a_query(world):
+    world.open(f"/?{KEY}&p1&chrome", Origin="https://evil.example")
+    assert world.handler.take() == ["connect"]
+    (session,) = world.handler.sessions
+    assert (session.csessid, session.protocol_flags["CLIENTNAME"]) == (None, "websocket")
+
+
+@pytest.mark.parametrize(
+    ("origin", "fields", "taken"),
+    [
+        ("http://game.example:4001", {}, True),
+        (None, {}, True),  # no browser, or a very old one
+        ("https://evil.example", {}, False),
+        ("null", {}, False),
+        ("https://play.example", {"X_Forwarded_Host": "play.example"}, False),
+        ("https://play.example", {"address": "10.0.0.1"}, False),
+        (
+            "https://play.example",
+            {"address": "10.0.0.1", "X_Forwarded_Host": "play.example"},
+            True,
+        ),
+    ],
+)
+def test_a_browser_is_named_by_pages_of_the_same_host(
+    make_surroundings, make_handshake, website, origin, fields, taken
+):
+    http = HttpConfig(trusted_proxies=("10.0.0.1",))
+    evennia = World(make_surroundings(http=http), make_handshake, website)
+    with structlog.testing.capture_logs() as logs:
+        connection = evennia.open(
+            f"/?{KEY}&p1&chrome", **fields, **({} if origin is None else {"Origin": origin})
+        )
+    status = 101 if taken else 403
+    assert connection.take()[0].startswith(f"HTTP/1.1 {status} ".encode())
+    assert [entry["event"] for entry in logs] == ([] if taken else ["origin_refused"])
+    assert KEY not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://play.example", 101), ("http://game.example", 403)]
+)
+def test_where_origins_are_named_these_count(
+    make_surroundings, make_handshake, website, origin, status
+):
+    settings = WebSocketConfig(origins=("https://play.example",))
+    evennia = World(make_surroundings(websocket=settings), make_handshake, website)
+    connection = evennia.open(f"/?{KEY}&p1&chrome", Origin=origin)
+    assert connection.take()[0].startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_session_that_is_restored_is_a_page_again(evennia):
+    session = evennia.open(f"/?{KEY}&p1&chrome").protocol
+    session.uid, session.logged_in = 3, True
+    session.at_login()
+    state = session.get_state()
+    session.connection_lost(None)
+    restored = evennia.protocol.restore(evennia.surroundings.connect(), state)
+    restored.at_login()
+    restored.at_logout()
+    assert evennia.site.asked == ["read", "log_in 3", "log_out 3"]
+    assert evennia.site.uid is None
 
 
 # ---- what they share

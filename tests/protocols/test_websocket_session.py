@@ -15,7 +15,12 @@ from portal.hub.hub import Hub
 from portal.hub.listener import Admission
 from portal.metrics import Metrics
 from portal.protocols.websocket import WebSocketProtocol
-from portal.protocols.websocket_session import LARGEST_SIZE, NO_TEXT, TOO_MANY_ERRORS
+from portal.protocols.websocket_session import (
+    CONNECTED_ANEW,
+    LARGEST_SIZE,
+    NO_TEXT,
+    TOO_MANY_ERRORS,
+)
 from portal.sessionhandler import PortalSessionHandler
 from portal.wire.forwarded import Proxies
 from portal.wire.upgrade import read_upgrade
@@ -780,3 +785,56 @@ async def test_what_the_game_s_absence_looks_like(portal, autojump_clock):
     state, told = await portal.client.until(2)
     assert state == ["portal_status", ["starting"], {}]
     assert told[0] == "text"
+
+
+# ---- what the game's website hears of it
+
+
+class Page:
+    """What a session is of a browser; notes what it hears."""
+
+    def __init__(self):
+        self.heard = []
+
+    def __getattr__(self, name):
+        return lambda: self.heard.append(name)
+
+
+@pytest.fixture
+def paged(world):
+    world.session.page = Page()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("end", "heard"),
+    [
+        (lambda world: world.receive(world.peer.close(1000)), ["at_close"]),
+        (lambda world: world.receive(world.peer.close(1001)), ["at_close"]),
+        (lambda world: world.receive(world.peer.frame(world.peer.CLOSE)), ["at_close"]),
+        (lambda world: world.say("websocket_close", [], {}), ["at_close"]),
+        # Programs that fail, and what breaks the rules, are no player who closes a page.
+        (lambda world: world.receive(world.peer.close(4000)), []),
+        (lambda world: world.receive(b"\xff\xff"), []),
+        (lambda world: world.session.connection_lost(None), ["at_loss"]),
+        (lambda world: world.session.disconnect("the Portal stops"), []),
+        (lambda world: world.session.miss_pong(), []),
+        (lambda world: world.session.at_login(), ["at_login"]),
+        (lambda world: world.session.at_logout(), ["at_logout"]),
+    ],
+)
+def test_how_it_ends_is_known(paged, end, heard):
+    end(paged)
+    assert paged.session.page.heard == heard
+
+
+def test_after_our_own_close_the_players_says_nothing(paged):
+    paged.session.disconnect("the Portal stops")
+    paged.receive(paged.peer.close(1001))
+    assert paged.session.page.heard == []
+
+
+def test_giving_way_to_a_newer_connection(world):
+    world.session.give_way()
+    assert world.handler.take() == ["disconnect"]
+    assert world.take() == [(1000, CONNECTED_ANEW), ("close", CONNECTED_ANEW)]

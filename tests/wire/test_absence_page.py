@@ -7,10 +7,9 @@ import pytest
 
 from portal.holding import Reason
 from portal.wire.absence_page import (
-    NOT_RECEIVED,
     NOTICES,
     PAGE_HEADERS,
-    RELOADS,
+    Fate,
     make_absence_page,
 )
 
@@ -20,27 +19,27 @@ def test_every_way_to_be_away_has_words():
 
 
 @pytest.mark.parametrize("state", NOTICES)
-@pytest.mark.parametrize("sent", [False, True])
-def test_the_page(state, sent):
+@pytest.mark.parametrize("fate", Fate)
+def test_the_page(state, fate):
     notice = NOTICES[state]
-    page = make_absence_page("Harbour", notice, sent=sent).decode()
+    page = make_absence_page("Harbour", notice, fate).decode()
     assert f'<p role="status">{notice.text}</p>' in page
     assert "<title>Harbour</title>" in page
+    assert f"<p>{fate}</p>" in page
     # What a form had sent is not sent again, not even without it.
-    assert (f'http-equiv="refresh" content="{notice.seconds}"' in page) is not sent
-    assert (RELOADS in page) is not sent
-    assert (NOT_RECEIVED in page) is sent
+    again = f'http-equiv="refresh" content="{notice.seconds}"' in page
+    assert again is (fate is Fate.NOTHING_SENT)
     assert "<script" not in page
 
 
 def test_a_name_is_no_markup():
-    page = make_absence_page('<b>"A" & B</b>', NOTICES["lost"], sent=False).decode()
+    page = make_absence_page('<b>"A" & B</b>', NOTICES["lost"], Fate.NOTHING_SENT).decode()
     assert "<b>" not in page
     assert page.count("&lt;b&gt;&quot;A&quot; &amp; B&lt;/b&gt;") == 2
 
 
 def test_the_style_is_the_one_that_the_browser_is_told_of():
-    page = make_absence_page("Harbour", NOTICES["starting"], sent=False).decode()
+    page = make_absence_page("Harbour", NOTICES["starting"], Fate.NOTHING_SENT).decode()
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in PAGE_HEADERS["Content-Security-Policy"]
@@ -50,6 +49,6 @@ def test_the_style_is_the_one_that_the_browser_is_told_of():
 
 def test_its_colours_are_those_of_the_web_client():
     style = resources.files("portal").joinpath("web/style.css").read_text()
-    page = make_absence_page("Harbour", NOTICES["starting"], sent=False).decode()
+    page = make_absence_page("Harbour", NOTICES["starting"], Fate.NOTHING_SENT).decode()
     for colour in re.findall(r"#[0-9a-f]{6}", page):
         assert colour in style

@@ -52,6 +52,25 @@ def test_x_forwarded_for(peer, values, expected):
     assert find(peer, *(("x-forwarded-for", value) for value in values)) == expected
 
 
+@pytest.mark.parametrize(
+    ("peer", "headers", "expected"),
+    [
+        (PROXY, [], ["game"]),
+        (PROXY, [("x-forwarded-host", "a.example")], ["game", "a.example"]),
+        (
+            PROXY,
+            [("x-forwarded-host", "a, b:80"), ("x-forwarded-host", "c")],
+            ["game", "a", " b:80", "c"],
+        ),
+        (PROXY, [("host", "d")], ["game"]),
+        ("192.0.2.7", [("x-forwarded-host", "a.example")], ["game"]),
+    ],
+)
+def test_hosts(peer, headers, expected):
+    proxies = Proxies(HttpConfig(trusted_proxies=TRUSTED))
+    assert proxies.find_hosts(peer, "game", iter(headers)) == expected
+
+
 @pytest.mark.parametrize("peer", ["", "127.0.0.1", "192.0.2.7"])
 def test_where_nobody_is_trusted(peer):
     assert find(peer, ("x-forwarded-for", "198.51.100.9"), trusted=()) == peer

@@ -63,6 +63,8 @@ def _find(options: Options) -> Address:
     With a directory it is what the Portal there has noted. Raises ConfigError for a configuration
     that is wrong.
     """
+    if "evennia" in options:
+        return _find_game(options["evennia"])
     if "amp_socket" in options:
         return str(options["amp_socket"])
     if "data" in options:
@@ -74,6 +76,14 @@ def _find(options: Options) -> Address:
         return _read_note(config.directory)
     amp = config.amp
     return amp.socket or (find_way(amp.host), amp.port)
+
+
+def _find_game(directory: str) -> Address:
+    from portal.evennia.reading import collect_from  # noqa: PLC0415 - needed for games only
+    from portal.evennia.settings import read_layer  # noqa: PLC0415
+
+    amp = load(read_layer(collect_from(directory)), here=False).amp
+    return find_way(amp.host), amp.port
 
 
 def _read_note(directory: str) -> Address:

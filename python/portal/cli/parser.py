@@ -199,6 +199,7 @@ def _add_asking(parser: ArgumentParser, *, as_json: bool) -> None:
     add("--amp-port", type=partial(_port, least=1), metavar="PORT", help=f"({AMP.port})")
     add("--amp-socket", metavar="PATH", help="its UNIX socket instead")
     add("--data", metavar="DIR", help="the Portal's directory: it notes there where it is")
+    add("--evennia", metavar="DIR", help="an Evennia game's directory: its settings say where")
     _add_config(parser)
     if as_json:
         add("--json", action="store_true", help="print JSON")

@@ -13,6 +13,7 @@ from portal.cli.configuring import read_layers
 from portal.cli.parser import DEMO_DIRECTORY, Options
 from portal.cli.showing import describe_start, say
 from portal.config import Config, Layer, load
+from portal.errors import PortalError
 
 if TYPE_CHECKING:
     from portal.evennia.game import Game
@@ -44,15 +45,21 @@ def run(options: Options) -> int:
 
 def _run_evennia(options: Options) -> int:
     """Be the Portal of an Evennia game; the launcher's hook gives its settings by a descriptor."""
-    from portal.evennia.game import collect_from, make_game, read_collected  # noqa: PLC0415
+    from portal.evennia.failure import report_failure  # noqa: PLC0415
+    from portal.evennia.game import make_game  # noqa: PLC0415
+    from portal.evennia.reading import collect_from, read_collected  # noqa: PLC0415
     from portal.evennia.settings import read_layer  # noqa: PLC0415
 
     descriptor = options.get("settings_fd")
     collected = (
         collect_from(options["evennia"]) if descriptor is None else read_collected(descriptor)
     )
-    config = _settle(load(*read_layers(options, read_layer(collected))))
-    return _serve(options, config, None, make_game(collected, config))
+    try:
+        config = _settle(load(*read_layers(options, read_layer(collected))))
+        return _serve(options, config, None, make_game(collected, config))
+    except PortalError as error:
+        report_failure(collected, error)
+        raise
 
 
 def _configure_demo(options: Options) -> Config:

@@ -57,7 +57,7 @@ NEEDS_RESTART = _name(
         # A listening socket is opened once, so that no connection is ever refused.
         "telnet": "enabled hosts port more_ports",
         "websocket": "enabled hosts port",
-        "http": "enabled hosts port more_ports upstream",
+        "http": "enabled hosts port more_ports upstream ajax",
         "hub": "backlog",
         # Both ends of a link go by what they began with.
         "amp": """host port socket secret connections compression window_bytes own_window_bytes

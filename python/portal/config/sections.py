@@ -88,6 +88,8 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     # is passed on to it, in place of the Portal's own pages; websockets stay the Portal's.
     upstream: str | None = None
     upstream_seconds: Amount = 60.0  # so long it may say nothing before its answer or within it
+    # Whether the page of an Evennia game may play without websockets, at /webclientdata.
+    ajax: bool = False
     upload_bytes: CountOrNone = 100 * MIB  # of a request that is passed on; files come in these
     head_bytes: Count = 16 * KIB  # of a request, as most servers allow
     head_seconds: Amount = 5.0  # from the connection to the end of its first head
@@ -226,8 +228,8 @@ class LogConfig(Section, frozen=True, kw_only=True):
     path: str | None = None  # of a file, which SIGHUP opens anew; "" is standard error
     # Of a file for requests only, a line each as web servers write them; "": there is none.
     http_path: str | None = None
-    # With so many bytes in it the file is renamed by its day, as portal.log.2024_05_31, and a new
-    # one begun. 0: never. Nothing is ever deleted.
+    # With so many bytes in it a file is renamed by its day, as portal.log.2024_05_31, and a new one
+    # begun. 0: never. Nothing is ever deleted.
     max_bytes: CountOrNone = 0
     days: CountOrNone = 0  # and after so many days
     json: bool | None = None  # true, false, or "auto": for people on a terminal, JSON elsewhere

@@ -58,8 +58,13 @@ class Given:
     def pairs(self, name: str) -> list[tuple[int, int]]:
         """Read a list of pairs of port numbers."""
         expected = "a list of pairs of whole numbers, as [(4001, 4005)]"
-        found = self._read(name, expected, _is_list(_is_pair)) or []
+        found = self._read(name, expected, _is_list(_is_pair(int))) or []
         return [(first, second) for first, second in found]
+
+    def text_pairs(self, name: str) -> list[list[str]]:
+        """Read a list of pairs of texts."""
+        expected = 'a list of pairs of texts, as [("{r", "red")]'
+        return self._read(name, expected, _is_list(_is_pair(str))) or []
 
     def hosts(self, name: str) -> list[str]:
         """Read the addresses to listen at, which Twisted writes in its own way.
@@ -105,8 +110,8 @@ def _is_list(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(map(fits, value))
 
 
-def _is_pair(value: Any) -> bool:
-    return _is_list(_is(int))(value) and len(value) == 2
+def _is_pair(kind: type) -> Callable[[Any], bool]:
+    return lambda value: _is_list(_is(kind))(value) and len(value) == 2
 
 
 def _write_hosts(hosts: list[str]) -> list[str]:

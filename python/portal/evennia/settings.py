@@ -14,7 +14,10 @@ from typing import Any
 
 from portal.config import KIB, MIB, Layer, LimitsConfig
 from portal.evennia.given import Given
+from portal.evennia.kept import read_kept
 
+UPSTREAM_HOST = "127.0.0.1"  # where the Server's web server listens
+# Where LOCKDOWN_MODE has everybody listen.
 LOCKED = ["127.0.0.1"]
 
 # MAX_CONNECTION_RATE is of sessions, of all players together, and 2 a second by default; who comes
@@ -31,6 +34,17 @@ CHARACTER_BYTES = 4
 # Where MAX_CHAR_LIMIT limits nothing: a line is kept in memory until it ends.
 UNLIMITED_LINE_BYTES = MIB
 LEAST_LINE_BYTES = 8 * KIB
+
+COLOUR_PAIRS = {
+    "codes": "COLOR_ANSI_EXTRA_MAP",
+    "bright_backgrounds": "COLOR_ANSI_XTERM256_BRIGHT_BG_EXTRA_MAP",
+}
+COLOUR_EXPRESSIONS = {
+    "foregrounds": "COLOR_XTERM256_EXTRA_FG",
+    "backgrounds": "COLOR_XTERM256_EXTRA_BG",
+    "grey_foregrounds": "COLOR_XTERM256_EXTRA_GFG",
+    "grey_backgrounds": "COLOR_XTERM256_EXTRA_GBG",
+}
 
 AMP_ALONE = (
     'expected an address of this machine alone, as "127.0.0.1": whoever reaches this port can run '
@@ -79,9 +93,12 @@ class _Reading:
         self._read_web()
         self._read_amp()
         self._read_limits()
+        self._read_markup()
         self._read_logs()
         self._place()
         given = self.given
+        read_kept(given, {})
+        given.texts("PORTAL_SERVICES_PLUGIN_MODULES", one=True)
         return Layer(given.path, self.settings, self.names, tuple(given.problems))
 
     def put(self, key: str, name: str, value: Any) -> None:
@@ -101,6 +118,7 @@ class _Reading:
         if enabled:
             self.put("telnet.hosts", "TELNET_INTERFACES", self._hosts(hosts))
             self.put("telnet.port", "TELNET_PORTS", ports[0])
+            self.put("telnet.more_ports", "TELNET_PORTS", ports[1:])
         encodings = given.texts("ENCODINGS")
         if encodings:
             self.put("telnet.encoding", "ENCODINGS", encodings[0])
@@ -115,6 +133,11 @@ class _Reading:
         if enabled:
             self.put("http.hosts", "WEBSERVER_INTERFACES", self._hosts(hosts))
             self.put("http.port", "WEBSERVER_PORTS", pairs[0][0])
+            self.put("http.more_ports", "WEBSERVER_PORTS", [outer for outer, _ in pairs[1:]])
+            # The Server serves the same at each of its own.
+            upstream = f"http://{UPSTREAM_HOST}:{pairs[0][1]}"
+            self.put("http.upstream", "WEBSERVER_PORTS", upstream)
+            self.put("http.ajax", "WEBCLIENT_ENABLED", given.flag("WEBCLIENT_ENABLED"))
         self.put("http.trusted_proxies", "UPSTREAM_IPS", given.texts("UPSTREAM_IPS"))
         port, host = given.whole("WEBSOCKET_CLIENT_PORT"), given.host("WEBSOCKET_CLIENT_INTERFACE")
         wanted = given.flag("WEBCLIENT_ENABLED") and given.flag("WEBSOCKET_CLIENT_ENABLED")
@@ -163,6 +186,16 @@ class _Reading:
         text = given.text("MAX_CHAR_LIMIT_WARNING")
         self.put("limits.too_long_text", "MAX_CHAR_LIMIT_WARNING", text)
 
+    def _read_markup(self) -> None:
+        given = self.given
+        self.put("markup.only_own", "COLOR_NO_DEFAULT", given.flag("COLOR_NO_DEFAULT"))
+        for key, name in COLOUR_PAIRS.items():
+            self.put(f"markup.{key}", name, given.text_pairs(name))
+        for key, name in COLOUR_EXPRESSIONS.items():
+            self.put(f"markup.{key}", name, given.texts(name))
+        name = "SCREENREADER_REGEX_STRIP"
+        self.put("markup.screenreader_strip", name, given.text(name))
+
     def _read_logs(self) -> None:
         given = self.given
         if not self.collected.get("foreground"):
@@ -171,6 +204,8 @@ class _Reading:
         self.put("log.days", "PORTAL_LOG_DAY_ROTATION", days)
         size = max(0, given.whole("PORTAL_LOG_MAX_SIZE"))
         self.put("log.max_bytes", "PORTAL_LOG_MAX_SIZE", size)
+        if given.values.get("DEBUG"):  # else Evennia writes none either
+            self.put("log.http_path", "HTTP_LOG_FILE", given.text("HTTP_LOG_FILE"))
         self.put("server.output", "SERVER_LOG_FILE", given.text("SERVER_LOG_FILE"))
 
     def _place(self) -> None:

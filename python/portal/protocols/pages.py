@@ -4,6 +4,7 @@
     /healthz     200: the process is alive
     /readyz      200 when a game is connected, 503 when not
     /metrics     for Prometheus, from `http.metrics_networks` only
+    /webclientdata   with `http.ajax`: the page of an Evennia game, where it has no websockets
 
 The client's files are read once, at the start: they are few and small, and a file system that is
 slow, or a thread that has to wait for the interpreter, would hold up whoever reads them.
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +26,9 @@ from starlette.routing import Route
 from portal.config import HttpConfig
 from portal.wire.forwarded import Proxies, is_in, is_passed_on, parse_networks
 
+if TYPE_CHECKING:
+    from portal.protocols.ajax import AjaxProtocol
+
 INDEX = "index.html"
 # A page that was upgraded shows at once; what did not change costs a question (ETag) only.
 CACHE = "no-cache"
@@ -32,7 +36,8 @@ UNKNOWN = "unknown"  # as a proxy writes it that hides its clients (RFC 7239)
 
 # What remains the Portal's own beside a game's pages: to whom it matters, and to everybody.
 OF_OPERATORS = frozenset({"/healthz", "/readyz", "/metrics"})
-OF_PLAYERS = frozenset({"/webclientdata"})
+AJAX = "/webclientdata"
+OF_PLAYERS = frozenset({AJAX})
 
 Render = Callable[[str], tuple[bytes, str]]
 
@@ -41,12 +46,18 @@ class Pages:
     """What the pages need to know: who asks, whether the game is there, and the figures.
 
     `is_ready()` tells whether a game is connected; `render_metrics(accept)` gives the body and
-    the content type of /metrics.
+    the content type of /metrics. `ajax` answers at AJAX, if there is any.
     """
 
     def __init__(
-        self, config: HttpConfig, *, is_ready: Callable[[], bool], render_metrics: Render
+        self,
+        config: HttpConfig,
+        *,
+        is_ready: Callable[[], bool],
+        render_metrics: Render,
+        ajax: "AjaxProtocol | None" = None,
     ) -> None:
+        self._ajax = ajax
         self._proxies = Proxies(config)
         self._metrics_networks = parse_networks(config.metrics_networks)
         self._is_ready = is_ready
@@ -66,6 +77,8 @@ class Pages:
             Route("/readyz", self.readiness),
             Route("/metrics", self.metrics),
         ]
+        if self._ajax is not None:
+            routes.append(Route(AJAX, self._ajax, methods=["POST"]))
         for name, file in files.items():
             routes.append(Route(f"/{name}", file.answer))
             if name == INDEX:

@@ -29,7 +29,7 @@ from portal.protocols.http_stream import HttpStream
 from portal.protocols.pages import Pages
 from portal.protocols.upstream import SLOW, Upstream, UpstreamConnection
 from portal.throttle import TokenBucket
-from portal.wire.absence_page import NOTICES, PAGE_HEADERS, make_absence_page
+from portal.wire.absence_page import NOTICES, PAGE_HEADERS, Fate, make_absence_page
 from portal.wire.passing import check_target, is_for_eyes, pass_answer_back, pass_request_on
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,9 @@ class Proxy:
             self._note_failure(scope, error)
             if exchange.begun:
                 await _break_off(stream, error.text)
-            await self._apologise(scope, send, error)
+            sent = scope["method"] == "POST"
+            fate = Fate.UNKNOWN if exchange.asked else Fate.NOT_RECEIVED
+            await self._apologise(scope, send, error, fate if sent else Fate.NOTHING_SENT)
 
     def _make_request(self, scope: Message, target: bytes) -> h11.Request:
         method = scope["method"].encode("ascii")
@@ -118,7 +120,9 @@ class Proxy:
                 failures=self.metrics.upstream_failures,
             )
 
-    async def _apologise(self, scope: Message, send: Send, error: UpstreamFailed) -> None:
+    async def _apologise(
+        self, scope: Message, send: Send, error: UpstreamFailed, fate: Fate
+    ) -> None:
         scope[STREAM].bare = False
         if error.status != 503:
             await _say(send, error.status, error.text)
@@ -128,7 +132,7 @@ class Proxy:
         if not is_for_eyes(scope["method"].encode("ascii"), scope["headers"]):
             await _say(send, 503, notice.text, later)
             return
-        body = make_absence_page(self._name(), notice, sent=scope["method"] == "POST")
+        body = make_absence_page(self._name(), notice, fate)
         scope[STREAM].bare = True
         headers = [
             *((name.lower(), value) for name, value in PAGE_HEADERS.items()),
@@ -140,12 +144,16 @@ class Proxy:
 
 
 class Exchange:
-    """One request, passed on, and its answer, passed back; `begun` once that is on its way."""
+    """One request, passed on, and its answer, passed back.
+
+    `asked` once there is somebody who may have got the request, `begun` once the answer is on its
+    way.
+    """
 
     def __init__(
         self, proxy: Proxy, request: h11.Request, scope: Message, receive: Receive, send: Send
     ) -> None:
-        self.begun = False
+        self.asked = self.begun = False
         self._proxy = proxy
         self._request = request
         self._stream: HttpStream = scope[STREAM]
@@ -164,6 +172,7 @@ class Exchange:
         # it was carried out, so only what may be asked twice goes over one that was used before.
         again = self._request.method in REPEATABLE and not self._has_body
         connection = await upstream.connect(self._client, again=again)
+        self.asked = True
         try:
             try:
                 last = await self._pass(connection)

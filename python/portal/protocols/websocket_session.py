@@ -18,6 +18,8 @@ from portal.throttle import TokenBucket
 from portal.wire.formats import DEFAULT, FORMATS, choose_format
 from portal.wire.upgrade import Upgrade
 from portal.wire.websocket import (
+    GOING_AWAY,
+    NO_STATUS,
     NORMAL,
     POLICY_VIOLATION,
     Event,
@@ -27,6 +29,7 @@ from portal.wire.websocket import (
 )
 
 if TYPE_CHECKING:
+    from portal.protocols.browser import Page
     from portal.protocols.websocket import WebSocketProtocol
 
 log = structlog.get_logger(__name__)
@@ -38,6 +41,9 @@ WANTS_STATUS = "status=1"
 # The names by which a client says how large its window is, and the flags they become.
 SIZES = {"screenwidth": "SCREENWIDTH", "screenheight": "SCREENHEIGHT"}
 LARGEST_SIZE = 10_000
+# How browsers close when their player does.
+CLOSED_PAGE = (NORMAL, GOING_AWAY, NO_STATUS)
+CONNECTED_ANEW = "this page has connected anew"
 # What of the opening handshake is kept.
 HANDSHAKE = ("path", "query", "origin", "subprotocol")
 
@@ -47,7 +53,8 @@ class WebSocketSession(PlayerSession):
 
     `path`, `query`, `origin` and `subprotocol` are those of the opening handshake ("" and None
     where there were none). `echo_hidden` tells whether the client was asked to hide what is typed.
-    `admitted` is the address for which it counts, if that is not its connection's.
+    `admitted` is the address for which it counts, if that is not its connection's. `page` is what
+    it is of a browser that shares its login with the game's website.
     """
 
     __slots__ = (
@@ -59,6 +66,7 @@ class WebSocketSession(PlayerSession):
         "codec",
         "format",
         "origin",
+        "page",
         "path",
         "query",
         "subprotocol",
@@ -69,6 +77,7 @@ class WebSocketSession(PlayerSession):
     def __init__(self, protocol: "WebSocketProtocol", connection: Connection, address: str) -> None:
         super().__init__(protocol, connection, address)
         self.admitted = ""
+        self.page: Page | None = None
         self.path = self.query = self.origin = ""
         self.subprotocol: str | None = None
         self.format = DEFAULT
@@ -116,6 +125,8 @@ class WebSocketSession(PlayerSession):
     def connection_lost(self, error: Exception | None) -> None:
         """End the session, whatever ended the connection."""
         self.protocol.release(self)
+        if self.page is not None:
+            self.page.at_loss()
         super().connection_lost(error)
 
     # ---- what the sessionhandler calls
@@ -129,6 +140,20 @@ class WebSocketSession(PlayerSession):
         """Show the reason and close with code 1000; what is unsent is still delivered."""
         super().disconnect(reason)
         self._close(NORMAL, self.protocol.rendering.markup.to_plain(reason))
+
+    def give_way(self) -> None:
+        """End without a word to the player: the page has another connection."""
+        self._close(NORMAL, CONNECTED_ANEW)
+
+    def at_login(self) -> None:
+        """Let the website know."""
+        if self.page is not None:
+            self.page.at_login()
+
+    def at_logout(self) -> None:
+        """Let the website know."""
+        if self.page is not None:
+            self.page.at_logout()
 
     def at_reconfigured(self, config: Config) -> None:
         """Go by other limits on messages, and on those that cannot be read."""
@@ -242,6 +267,7 @@ class WebSocketSession(PlayerSession):
                     self.data_in(text=[[text], kwargs] if kwargs else text)
                     self.echo_line(text)
             elif name == "websocket_close":
+                self._note_closed()
                 self._close(NORMAL, "")
             else:
                 if name == "client_options":
@@ -296,7 +322,13 @@ class WebSocketSession(PlayerSession):
             self.protocol.pings.start(self)
         else:
             log.debug("websocket_closed", sessid=self.sessid, code=event.code)
+            if event.code in CLOSED_PAGE:
+                self._note_closed()
         return ""
+
+    def _note_closed(self) -> None:
+        if self.page is not None:
+            self.page.at_close()
 
     def _is_special(self) -> bool:
         """Whether the player wants texts in another way than most."""

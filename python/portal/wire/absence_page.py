@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from html import escape
 
 from portal.wire.http import SECURITY_HEADERS
@@ -34,8 +35,16 @@ NOTICES: Mapping[str, Notice] = {
     "connected": Notice("The pages of the game are not there at the moment.", SOON),
 }
 
-RELOADS = "This page comes back by itself as soon as the game is there."
-NOT_RECEIVED = "What you sent was not received. Go back and send it again in a moment."
+
+class Fate(StrEnum):
+    """What became of what the browser sent, in the words that its user is told."""
+
+    NOTHING_SENT = "This page comes back by itself as soon as the game is there."
+    NOT_RECEIVED = "What you sent was not received. Go back and send it again in a moment."
+    UNKNOWN = (
+        "Whether what you sent was received is not known. Look after it before you send it again."
+    )
+
 
 # The colours are those of the web client.
 _STYLE = """
@@ -62,13 +71,13 @@ PAGE_HEADERS: Mapping[str, str] = {
 """The headers of security that fit this page; its style is the one that may be applied."""
 
 
-def make_absence_page(name: str, notice: Notice, *, sent: bool) -> bytes:
-    """Write the page of a game called `name`; `sent` is whether the browser sent a form.
+def make_absence_page(name: str, notice: Notice, fate: Fate) -> bytes:
+    """Write the page of a game called `name`.
 
-    Such a one is told that it was not received, and is not taken to the page behind it.
+    Only where nothing was sent it asks again by itself.
     """
-    refresh = "" if sent else f'<meta http-equiv="refresh" content="{notice.seconds}">\n'
-    more = NOT_RECEIVED if sent else RELOADS
+    again = f'<meta http-equiv="refresh" content="{notice.seconds}">\n'
+    refresh = again if fate is Fate.NOTHING_SENT else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -82,7 +91,7 @@ def make_absence_page(name: str, notice: Notice, *, sent: bool) -> bytes:
 <main>
 <h1>{escape(name)}</h1>
 <p role="status">{escape(notice.text)}</p>
-<p>{more}</p>
+<p>{fate}</p>
 </main>
 </body>
 </html>

@@ -62,6 +62,18 @@ class Proxies:
                 return client
         return client
 
+    def find_hosts(self, peer: str, host: str, headers: Iterable[tuple[str, str]]) -> list[str]:
+        """Return the hosts that the player's program may have asked for.
+
+        The Host header's, and behind a trusted proxy what X-Forwarded-Host names.
+        """
+        hosts = [host]
+        if self.trust(peer):
+            for name, value in headers:
+                if name == "x-forwarded-host":
+                    hosts.extend(value.split(","))
+        return hosts
+
     def _list_hops(self, headers: Iterable[tuple[str, str]]) -> list[str]:
         """List the addresses that proxies noted, the farthest first."""
         hops: list[str] = []

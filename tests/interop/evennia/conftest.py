@@ -7,10 +7,12 @@ not to test that, but to see that a test asks of the game what the game does.
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from evennia_crowd import open_crowd
 from evennia_game import Game, make_templates
 
 ROOT = Path(__file__).parents[3]
@@ -60,6 +62,12 @@ def make_game(templates, folder, *, way, version=USUAL, fresh=False, settings=""
         game.close()
 
 
+@pytest.fixture(scope="session")
+def game_of_one_s_own(templates):
+    """Make a game that a whole module shares: `with game_of_one_s_own(folder, way=...)`."""
+    return partial(make_game, templates)
+
+
 @pytest.fixture(scope="session", params=GAMES, ids="-".join)
 def game(request, templates, tmp_path_factory):
     """A game that runs, for the tests that leave it running as they found it."""
@@ -84,3 +92,10 @@ def new_game(templates, tmp_path):
     yield new_game
     for manager in opened:
         manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+async def crowd(game):
+    """The owner of the game, and twenty typists at work, half of them on websockets."""
+    async with open_crowd(game) as (owner, typists):
+        yield owner, typists

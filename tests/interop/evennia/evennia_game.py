@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -38,6 +39,7 @@ COMMON = """
 TELNET_INTERFACES = WEBSERVER_INTERFACES = ["127.0.0.1"]
 WEBSOCKET_CLIENT_INTERFACE = "127.0.0.1"
 MAX_CONNECTION_RATE = 100
+MAX_COMMAND_RATE = 1000
 CREATION_THROTTLE_LIMIT = LOGIN_THROTTLE_LIMIT = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 """
@@ -176,9 +178,13 @@ class Game:
             raise self.failed(f"evennia {words} returned {done.returncode}: {done.stdout}")
         return done
 
+    async def do(self, method, *words, **options):
+        """Call one of the other methods while players play: `await game.do(game.start)`."""
+        return await trio.to_thread.run_sync(partial(method, *words, **options))
+
     async def launcher(self, *words):
         """Run `evennia WORDS` while players play; returns what it printed."""
-        return (await trio.to_thread.run_sync(self.launch, *words)).stdout
+        return (await self.do(self.launch, *words)).stdout
 
     def start(self, **environment):
         """Start Portal and Server; returns when the launcher says that they run."""
