@@ -192,7 +192,13 @@ class Game:
             self.start_portal()
         done = self.launch("start", **environment)
         self.wait_for(self.server_pid, "a Server")
+        if self.way == "run":  # the launcher, which started no Portal, does not wait for a Server
+            self.wait_for(self.is_connected, "the Server's link")
         return done.stdout
+
+    def is_connected(self):
+        """Whether the Portal says that the Server is linked."""
+        return [event["state"] for event in self.events("server_state")][-1:] == ["CONNECTED"]
 
     def start_portal(self, *words):
         """Start `portal run` in the foreground, until it can be asked for."""
