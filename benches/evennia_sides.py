@@ -33,14 +33,6 @@ WEBSOCKET_CLIENT_INTERFACE = "127.0.0.1"
 MAX_CONNECTION_RATE = MAX_COMMAND_RATE = 1_000_000
 """
 
-# Limits that Evennia has not, or counts in another way.
-LIMITS = {
-    "PORTAL_LIMITS_CONNECTIONS_PER_SECOND": "1e6",
-    "PORTAL_LIMITS_CONNECTION_BURST": "1000000",
-    "PORTAL_LIMITS_COMMANDS_PER_SECOND": "1e6",
-    "PORTAL_LIMITS_COMMAND_BURST": "1000000",
-}
-
 
 def find_python():
     """The Python of an environment with Evennia and this Portal in it, or None."""
@@ -88,7 +80,7 @@ class Game:
     def portal(self):
         """This Portal: the same."""
         command = ["-m", "portal", "run", "--evennia", self.directory, "--json"]
-        with self._running(processes.cores()[0], free_ports(), *command, **LIMITS) as child:
+        with self._running(processes.cores()[0], free_ports(), *command) as child:
             info = child.read()
             ways = {f"{way}_port": info[way][0][1] for way in ("telnet", "websocket")}
             yield child, {**ways, "amp_port": info["amp"][1]}
@@ -101,12 +93,12 @@ class Game:
             child.read()
             yield child
 
-    def _running(self, core, ports, *arguments, **environment):
+    def _running(self, core, ports, *arguments):
         return processes.running(
             [self.python, *arguments],
             core,
             cwd=self.directory,
-            env=_environment(**environment, **{PORTS: ports}),
+            env=_environment(**{PORTS: ports}),
         )
 
 

@@ -163,6 +163,7 @@ def test_a_process_that_is_told_to_stop(own_process, capsys):
 
 def test_what_an_evennia_game_has_to_be_told_is_logged_first(own_process, capsys):
     game = SimpleNamespace(
+        directory=".",
         environment={},
         connect_bot=None,
         status={},

@@ -76,6 +76,8 @@ def mark(run):
             values[key] = 1_000_003 + number
         elif isinstance(default, float):
             values[key] = 1_000_003.25 + number
+        elif key in {"markup.codes", "markup.bright_backgrounds"}:
+            values[key] = ((f"marked {number}", "x"),)
         elif isinstance(default, tuple):
             values[key] = (f"marked {number}",)
         else:
@@ -152,7 +154,7 @@ def meet_players(portal):
 
 
 def first(value):
-    return value[0] if isinstance(value, tuple) else value
+    return first(value[0]) if isinstance(value, tuple) else value
 
 
 async def test_every_live_setting_is_read_afresh_and_every_other_stays():

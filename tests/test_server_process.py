@@ -72,7 +72,6 @@ async def test_a_child(tmp_path, capfd):
     code = "import os, sys, time; print(os.getcwd(), os.environ['WORD']); sys.exit(3)"
     config = ServerConfig(command=(sys.executable, "-c", code), directory=str(tmp_path))
     process = await start_process(config, {"WORD": "hello"})
-    assert process.lives
     await process.wait()
     assert (process.lives, process.returncode) == (False, 3)
     process.signal(signal.SIGTERM)  # nobody is there any more
@@ -123,6 +122,7 @@ async def test_a_server_in_the_background(tmp_path, started):
         assert process.lives
         process.signal(signal.SIGTERM)
     assert not process.lives
+    assert not Path(config.pid_file).exists(), "the Server itself did not remove it"
     assert process.returncode in (5, None), "it is our child where this process is a subreaper"
     assert Path(config.output).read_text() == "in the background\n"
     process.signal(signal.SIGKILL)
@@ -271,3 +271,48 @@ async def test_a_portal_is_the_reaper_of_what_its_servers_leave_behind(tmp_path)
         [sys.executable, "-c", SUBREAPER, *config.command[1:]], capture_stdout=True
     )
     assert done.stdout.split(b"\n")[-2] == b"no zombie is left"
+
+
+# One whose program is still at work when it is told to end: no pid file is there yet.
+SLOW = """
+import os, sys, time
+if os.fork():
+    time.sleep(60)
+os.setsid()
+if os.fork():
+    os._exit(0)
+open(sys.argv[1] + ".started", "w").close()
+time.sleep(60)
+"""
+CUT_SHORT = """
+import os, pathlib, sys, trio
+from portal.config import ServerConfig
+from portal.server_process import become_subreaper, start_process
+
+async def main():
+    become_subreaper()
+    config = ServerConfig(command=(sys.executable, *sys.argv[1:]), pid_file=sys.argv[2])
+    process = await start_process(config, os.environ)
+    starter = process.pid
+    while not pathlib.Path(sys.argv[2] + ".started").exists():
+        await trio.sleep(0.01)
+    process.signal(15)
+    await process.wait()
+    assert process.pid != starter
+    assert process.returncode == -15, process.returncode
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        print("nothing is left")
+
+trio.run(main)
+"""
+
+
+async def test_a_server_whose_program_is_cut_short_ends_with_it(tmp_path):
+    config = in_background(tmp_path, SLOW)
+    with trio.fail_after(SECONDS):
+        done = await trio.run_process(
+            [sys.executable, "-c", CUT_SHORT, *config.command[1:]], capture_stdout=True
+        )
+    assert done.stdout.split(b"\n")[-2] == b"nothing is left"

@@ -152,6 +152,7 @@ class Starter:
     def __init__(self, process: trio.Process, config: ServerConfig) -> None:
         self._now: Child | Daemon = Child(process)
         self._config = config
+        self._told: signal.Signals | None = None  # the last signal
 
     @property
     def pid(self) -> int:
@@ -171,15 +172,27 @@ class Starter:
     async def wait(self) -> None:
         """Wait until nothing is left of both."""
         await self._now.wait()
-        if self._now.returncode == 0:
-            daemon = find_daemon(self._config)
-            if daemon is not None:
-                log.info("server_in_background", pid=daemon.pid)
-                self._now = daemon
-                await daemon.wait()
+        for _ in _reap(self._now.pid):  # what of its group became ours
+            pass
+        find = find_daemon if self._now.returncode == 0 else find_orphan
+        while (daemon := find(self._config)) is not None:
+            log.info("server_in_background", pid=daemon.pid)
+            self._now = daemon
+            if self._told is not None:
+                daemon.signal(self._told)
+            await daemon.wait()
+            self._tidy(daemon.pid)
+            find = find_orphan
+
+    def _tidy(self, pid: int) -> None:
+        """Remove the pid file of a Server that could not do that by itself."""
+        path = self._config.pid_file
+        if path is not None and read_pid(path) == pid:
+            _remove(path)
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the one that is there."""
+        """Signal the one that is there, and the Server if that has to be found first."""
+        self._told = number
         self._now.signal(number)
 
 
@@ -200,6 +213,19 @@ def find_daemon(config: ServerConfig) -> Daemon | None:
         os.close(descriptor)
         return None
     return Daemon(pid, descriptor)
+
+
+def find_orphan(config: ServerConfig) -> Daemon | None:
+    """Find a Server whose program ended before it had said that it runs, if it became our child.
+
+    It may not have written its pid file yet.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        if _parent(process) == os.getpid() and _is_server(read_arguments(pid), config):
+            with contextlib.suppress(ProcessLookupError):
+                return Daemon(pid, os.pidfd_open(pid))
+    return None
 
 
 def find_stranger(config: ServerConfig, pid: int | None) -> Daemon | None:
@@ -274,6 +300,14 @@ def _is_server(arguments: Sequence[str], config: ServerConfig) -> bool:
         return True
     wanted = config.command[1:] or config.command
     return bool(wanted) and set(wanted) <= set(arguments)
+
+
+def _parent(process: Path) -> int | None:
+    """Return the pid of a process's parent; `process` is its folder in /proc."""
+    try:
+        return int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _reap(group: int) -> Iterator[tuple[int, int]]:

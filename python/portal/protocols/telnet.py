@@ -146,10 +146,15 @@ class TelnetSession(PlayerSession):
                 return
             if codec.hidden:
                 self.connection.write(CRLF)  # the player's Enter was not shown either
-            others = self.protocol.config.telnet.more_encodings
-            text = decode_text(event, codec.encoding, others)
+            try:
+                text = event.decode(codec.encoding)  # nearly every line
+            except UnicodeDecodeError:
+                others = self.protocol.config.telnet.more_encodings
+                text = decode_text(event, codec.encoding, others)
+            echoed = self.protocol_flags.get("LOCALECHO") and not codec.hidden
             self.data_in(text=text)
-            self.echo_line(text)
+            if echoed:
+                self.echo_line(text)
         if self.settled:
             if changed:
                 self.sessionhandler.sync(self)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -177,9 +178,13 @@ class Game:
             raise self.failed(f"evennia {words} returned {done.returncode}: {done.stdout}")
         return done
 
+    async def do(self, method, *words, **options):
+        """Call one of the other methods while players play: `await game.do(game.start)`."""
+        return await trio.to_thread.run_sync(partial(method, *words, **options))
+
     async def launcher(self, *words):
         """Run `evennia WORDS` while players play; returns what it printed."""
-        return (await trio.to_thread.run_sync(self.launch, *words)).stdout
+        return (await self.do(self.launch, *words)).stdout
 
     def start(self, **environment):
         """Start Portal and Server; returns when the launcher says that they run."""
@@ -187,7 +192,13 @@ class Game:
             self.start_portal()
         done = self.launch("start", **environment)
         self.wait_for(self.server_pid, "a Server")
+        if self.way == "run":  # the launcher, which started no Portal, does not wait for a Server
+            self.wait_for(self.is_connected, "the Server's link")
         return done.stdout
+
+    def is_connected(self):
+        """Whether the Portal says that the Server is linked."""
+        return [event["state"] for event in self.events("server_state")][-1:] == ["CONNECTED"]
 
     def start_portal(self, *words):
         """Start `portal run` in the foreground, until it can be asked for."""

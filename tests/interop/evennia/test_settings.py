@@ -18,11 +18,11 @@ def start_plugin_services(portal):
 SETTINGS = """
 SERVERNAME = "Harbour"
 TELNET_PORTS = [{ports[0]}, {ports[1]}]
-MAX_CHAR_LIMIT = 60
+MAX_CHAR_LIMIT = 200
 MAX_CHAR_LIMIT_WARNING = "Shorter, please."
 MAX_COMMAND_RATE = 4
 COMMAND_RATE_WARNING = "Slower, please."
-IDLE_COMMAND = "look"
+IDLE_COMMAND = "nothing"
 SSL_ENABLED = True
 SSL_PORTS = [{ports[2]}]
 TELNET_PROTOCOL_CLASS = "server.conf.mine.Telnet"
@@ -37,15 +37,11 @@ BOT = (
 
 
 @pytest.fixture(scope="module")
-def changed_game(templates, tmp_path_factory):
+def changed_game(game_of_one_s_own, tmp_path_factory):
     """A game with much of its own, that runs."""
-    from conftest import make_game
-
     ports = free_ports(3)
-    settings = SETTINGS.format(ports=ports)
-    with make_game(
-        templates, tmp_path_factory.mktemp("changed"), way="hook", settings=settings
-    ) as game:
+    folder = tmp_path_factory.mktemp("changed")
+    with game_of_one_s_own(folder, way="hook", settings=SETTINGS.format(ports=ports)) as game:
         game.telnet = ports[0]
         (game.directory / "server/conf/twisted_services.py").write_text(TWISTED)
         game.start()
@@ -72,13 +68,14 @@ async def test_limits_with_the_game_s_own_words(changed_game):
     async with changed_game.players() as doors:
         for name, protocol in zip(TYPISTS, ("telnet", "websocket"), strict=False):
             player = await doors.log_in(name, protocol)
-            await player.say("say " + "\N{SNOWMAN}" * 56)
+            await player.say("say " + "\N{SNOWMAN}" * 196)
             await player.expect("You say, ")
-            await player.say("say " + "x" * 57)
+            await player.say("say " + "x" * 197)
             await player.expect("Shorter, please.")
+            fast = await doors.connect(protocol)  # one is told of one limit a second
             for _ in range(12):
-                await player.say("look")
-            await player.expect("Slower, please.")
+                await fast.say("look")
+            await fast.expect("Slower, please.")
 
 
 async def test_bytes_of_telnet(changed_game):
@@ -86,8 +83,11 @@ async def test_bytes_of_telnet(changed_game):
         player = await doors.log_in(TYPISTS[2])
         await player.stream.send_all(b"say \xe9\xe8\r\n")
         await player.expect('You say, "éè"')
-        await player.stream.send_all(b"\0")
-        await player.expect("Cell of")
+        await player.stream.send_all(b"\0")  # to the game it is a command that it answers nothing
+        await player.say("quit")
+        await player.until_closed()
+    closed = changed_game.events("session_closed")[-1]
+    assert closed["commands"] == 4
 
 
 async def test_every_port(changed_game):
@@ -125,7 +125,24 @@ async def test_the_command_line_finds_it(changed_game):
     for query, expected in (("status", "Harbour"), ("sessions", "session")):
         done = await run_portal(changed_game, query)
         assert done.returncode == 0, done.stderr
-        assert expected in done.stdout
+        assert expected in done.stdout.decode()
+
+
+async def test_going_back(changed_game):
+    """Without the line the game runs as before: what the Portal has left behind harms nothing."""
+    stock = "evennia.server.portal.service.EvenniaPortalService"
+    changed_game.configure(f"EVENNIA_PORTAL_SERVICE_CLASS = {stock!r}\n")
+    changed_game.configure(
+        "TELNET_PROTOCOL_CLASS = 'evennia.server.portal.telnet.TelnetProtocol'\n"
+    )
+    changed_game.configure("SSL_ENABLED = False\nPORTAL_SERVICES_PLUGIN_MODULES = []\n")
+    before = len(changed_game.events("portal_started"))
+    await changed_game.launcher("reboot")
+    async with changed_game.players() as doors:
+        player = await doors.log_in(TYPISTS[3])
+        await player.say("look")
+        await player.expect("Cell of")
+    assert len(changed_game.events("portal_started")) == before
 
 
 async def run_portal(game, *words):
