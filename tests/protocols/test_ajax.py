@@ -576,6 +576,24 @@ async def test_the_last_page_that_is_closed_logs_the_browser_out(evennia, end):
     assert evennia.site.uid is None
 
 
+async def test_a_session_that_is_restored_is_a_page_again(evennia):
+    session = await evennia.init()
+    session.uid, session.logged_in = 3, True
+    session.at_login()
+    session.send_text("one")
+    state = json.loads(json.dumps(session.get_state()))
+    session.box.abort()
+    restored = evennia.protocol.restore(None, state)
+    assert (restored.uid, restored.address, restored.csessid) == (3, "192.0.2.7", KEY + PAGE)
+    restored.send_text("two")
+    assert await evennia.ask("receive") == message("text", ["one"], {})
+    assert await evennia.ask("receive") == message("text", ["two"], {})
+    restored.at_logout()
+    assert evennia.site.uid is None
+    await evennia.ask("close")
+    assert evennia.is_empty()
+
+
 async def test_a_fault_at_the_beginning_leaves_nothing(world):
     def fail(session):
         raise RuntimeError("a bug")

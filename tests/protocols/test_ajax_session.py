@@ -12,13 +12,10 @@ from portal.protocols.ajax_session import AjaxSession
 class World:
     def __init__(self, surroundings):
         self.protocol = AjaxProtocol(surroundings.make_websocket(), surroundings.hub)
-        self.protocol.admission.total = 9  # of whom some end here
         self.session = self.make()
 
     def make(self):
-        session = AjaxSession(self.protocol, Box(self.protocol, "192.0.2.7"), ("key", "page"))
-        session.admitted = ""
-        return session
+        return AjaxSession(self.protocol, Box(self.protocol, "192.0.2.7"), ("key", "page"))
 
     def read(self):
         return [json.loads(each) for each in self.session.box.get_state()["messages"]]

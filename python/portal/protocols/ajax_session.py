@@ -58,18 +58,19 @@ MESSAGES = Messages()
 class AjaxSession(WebSocketSession):
     """A player whose page asks for each message; `key` is what the page calls itself.
 
-    `opened` is set when it is known who the player is, or when that will not be known. `turn`
-    keeps what the page sends in order.
+    `counted` tells that it was admitted as a connection of its address. `opened` is set when it is
+    known who the player is, or when that will not be known. `turn` keeps what the page sends in
+    order.
     """
 
-    __slots__ = ("_asked", "box", "key", "opened", "turn")
+    __slots__ = ("_asked", "box", "counted", "key", "opened", "turn")
 
     protocol: "AjaxProtocol"
 
     def __init__(self, protocol: "AjaxProtocol", box: Box, key: tuple[str, str]) -> None:
         # All that a session does with a connection, a box can.
         super().__init__(protocol, cast("Connection", box), box.address)
-        self.admitted = box.address
+        self.counted = False
         self.format = MESSAGES
         self.codec = NoFrames(protocol.config.limits.subnegotiation_bytes)
         self.box = box
