@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from evennia_game import FRIENDS, SUPERUSER
+from players import PATIENCE
 
 pytestmark = pytest.mark.interop
 
@@ -94,12 +95,12 @@ async def test_servers_that_leave_by_themselves_and_of_others(running):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     await hear_restart(players)
     await play_on(players)
-    server = game.server_pid()
-    os.kill(server, signal.SIGINT)
-    await game.do(interactive.wait, 30)
+    os.killpg(interactive.pid, signal.SIGINT)  # as Ctrl-C does
+    await game.do(interactive.wait, PATIENCE)
     await game.until(lambda: game.state() == "DOWN", "the end of the Server")
     await game.launcher("start")
     await hear_restart(players)
