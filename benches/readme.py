@@ -20,7 +20,7 @@ Beside Evennia's own Portal in front of the same game, medians of one run ({even
 
 The edge alone, an echo on websocket for 500 clients, CPU of each in microseconds: {edge}.
 
-Method, aims and all figures: [the Portal](benches/results/portal.md), [beside Evennia's](benches/results/evennia.md), [with browsers](benches/results/websocket.md), [the edge](benches/results/edge.md), [the hub](benches/results/hub.md), [the codecs](benches/results/codec.md)."""
+Method, aims and all figures: [the Portal](benches/results/portal.md), [beside Evennia's](benches/results/evennia.md), [with browsers](benches/results/websocket.md), [the edge](benches/results/edge.md), [the hub](benches/results/hub.md), [the codecs](benches/results/codec.md), [the markup](benches/results/markup.md)."""
 
 
 def _row(name, unit, sides, figure):

@@ -16,6 +16,7 @@ import codecs_bench
 import edge_bench
 import evennia_bench
 import hub_bench
+import markup_bench
 import portal_load
 import readme
 import results
@@ -23,6 +24,7 @@ import websocket_load
 
 SECTIONS = {
     "codec": codecs_bench,
+    "markup": markup_bench,
     "hub": hub_bench,
     "edge": edge_bench,
     "portal": portal_load,

@@ -79,6 +79,20 @@ def test_every_side_of_the_telnet_codec_runs():
             call()
 
 
+def test_every_kind_of_markup_is_measured(results, monkeypatch):
+    markup_bench = importlib.import_module("markup_bench")
+    monkeypatch.setattr(markup_bench.evennia_sides, "find_python", lambda: None)
+    assert {len(markup_bench.coloured(number)) for number in (0, 9_999_999)} == {200}
+    assert {len(markup_bench.plain(number)) for number in (0, 9_999_999)} == {60}
+    figures = markup_bench.run(quick=True)
+    aims = markup_bench.report(figures | {"machine": "this one"})
+    assert [aim.name for aim in aims] == [
+        "coloured to ANSI, 200 bytes",
+        "coloured to HTML, 200 bytes",
+    ]
+    assert "| plain to HTML |" in (results.RESULTS / "markup.md").read_text()
+
+
 def test_samples_are_added_up_by_function():
     profiling = importlib.import_module("profiling")
     stacks = [

@@ -256,6 +256,7 @@ def test_a_secret_never_shows():
     [
         ("look", "look"),
         ("|rred|n", "||rred||n"),
+        ("{{a {b", "{{{{a {{b"),
         ("  look \r\n", "look"),
         ("a\x1b[2Jb\x00c\x85d\u2028e\udc80f", "a [2Jb c d e f"),
         ("\u00fcber \U0001f600", "\u00fcber \U0001f600"),

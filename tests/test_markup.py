@@ -2,7 +2,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from portal.config import MarkupConfig
-from portal.markup import ANSI, MXP, TRUECOLOR, XTERM256, Markup, escape_html, escape_mxp
+from portal.markup import ANSI, MXP, TRUECOLOR, XTERM256, Markup, escape_mxp, text_to_html
 
 MARKUP = Markup()
 RESET = "\x1b[0m"
@@ -59,7 +59,7 @@ def test_speech():
 
 
 def test_text_that_is_no_markup():
-    assert escape_html("|r<\n\udc80") == "|r&lt;<br>?"
+    assert text_to_html("|r<\n\udc80") == "|r&lt;<br>?"
     assert escape_mxp("<&>\x1b[1z") == "&lt;&amp;&gt;[1z"
     assert MARKUP.to_terminal("<&>", MXP) == "&lt;&amp;&gt;"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import LocalProtocolError
-from portal.messages import MAX_DEPTH, is_normal, normalise
+from portal.messages import MAX_DEPTH, has_longer_text, is_normal, normalise
 
 
 class Colour(enum.IntEnum):
@@ -148,3 +148,20 @@ def test_normalising_twice_changes_nothing(message):
     once = normalise(message)
     assert is_normal(once)
     assert normalise(once) == once
+
+
+@pytest.mark.parametrize(
+    ("message", "longer"),
+    [
+        ({"text": [["12345"], {}]}, False),
+        ({"text": [["123456"], {}]}, True),
+        ({"text": [["\N{SNOWMAN}" * 5], {}]}, False),
+        ({"text": [["1", "123456"], {}]}, True),
+        ({"text": [[], {}]}, False),
+        ({"text": [[1234567, ["123456"]], {}]}, False),
+        ({"gmcp": [["123456"], {}]}, False),
+        ({"gmcp": [["1"], {}], "text": [["123456"], {}]}, True),
+    ],
+)
+def test_a_text_that_is_longer(message, longer):
+    assert has_longer_text(message, 5) is longer

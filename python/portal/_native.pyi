@@ -1,7 +1,9 @@
 # The codecs of Portal, compiled. Each part wraps one pure crate.
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
+
+from typing_extensions import disjoint_base
 
 __all__ = [
     "ANSI",
@@ -122,7 +124,7 @@ NO_LINE_END: int
 MARKED: int
 MARKED_PROMPT: int
 
-@final
+@disjoint_base
 class Markup:
     def __new__(
         cls,
@@ -134,11 +136,11 @@ class Markup:
         backgrounds: Sequence[str] = ...,
         grey_foregrounds: Sequence[str] = ...,
         grey_backgrounds: Sequence[str] = ...,
-    ) -> Markup: ...
+    ) -> Self: ...
     @property
     def refused(self) -> list[tuple[str, str, str]]: ...
-    def to_terminal(self, text: str, abilities: int) -> str: ...
-    def to_html(self, text: str, styled: bool) -> str: ...
+    def to_terminal(self, text: str, look: int) -> str: ...
+    def to_html(self, text: str, *, styled: bool = True) -> str: ...
     def to_plain(self, text: str) -> str: ...
 
 @final

@@ -313,7 +313,7 @@ def present(text: str) -> str:
     shown = "".join(" " if unicodedata.category(char) in UNSHOWN else char for char in text).strip()
     if len(shown) > REPORT_LENGTH:
         shown = shown[:REPORT_LENGTH] + "..."
-    return shown.replace("|", "||")
+    return shown.replace("|", "||").replace("{", "{{")
 
 
 def measure(value: object) -> int:

@@ -5,6 +5,8 @@ docs/markup.md. Text that holds nothing to change is returned as the same object
 no encoding can carry (half surrogates, which a pickled text may hold) are shown as `?`.
 """
 
+from typing import Self
+
 import structlog
 
 from portal._native import (
@@ -36,27 +38,37 @@ __all__ = [
     "TRUECOLOR",
     "XTERM256",
     "Markup",
+    "escape_mxp",
     "read_look",
+    "text_to_html",
 ]
 
 log = structlog.get_logger(__name__)
 
-# A look is a number: which of these bits are set says how texts are shown to a player.
-ABILITIES = ANSI | XTERM256 | TRUECOLOR | MXP
 
-
-class Markup:
+class Markup(Codes):
     """The markup of one game, compiled from its configuration; it never changes.
 
     A rule of the game that cannot be followed is logged and left out. Every method takes time in
-    proportion to the length of its text.
+    proportion to the length of its text. Compiled are:
+
+    - `to_terminal(text, look)`: what a terminal shows that has the abilities of a look, a number
+      whose bits are those above. Colours that it has not become the nearest that it has; without
+      ANSI they are taken away. Those that the text leaves on are reset at its end. With MXP links
+      may be clicked, and all else is escaped for it.
+    - `to_html(text, *, styled=True)`: spans with classes and links, everything else escaped. Spaces
+      stay: show it with `white-space: pre-wrap`. Without `styled` there are no spans.
+    - `to_plain(text)`: the text alone.
     """
 
-    __slots__ = ("_codes", "_speech", "config")
+    config: MarkupConfig
+    _speech: SpeechFilter | None
 
-    def __init__(self, config: MarkupConfig | None = None) -> None:
-        self.config = config = config or MarkupConfig()
-        self._codes = Codes(
+    def __new__(cls, config: MarkupConfig | None = None) -> Self:
+        """Compile the rules, and log those that cannot be followed."""
+        config = config or MarkupConfig()
+        self = super().__new__(
+            cls,
             only=config.only_own,
             codes=config.codes,
             bright_backgrounds=config.bright_backgrounds,
@@ -65,55 +77,20 @@ class Markup:
             grey_foregrounds=config.grey_foregrounds,
             grey_backgrounds=config.grey_backgrounds,
         )
-        for setting, rule, reason in self._codes.refused:
+        self.config = config
+        for setting, rule, reason in self.refused:
             log.error("markup_rule_refused", setting=setting, rule=rule, reason=reason)
         self._speech = _make_speech(config.screenreader_strip)
-
-    def to_terminal(self, text: str, look: int) -> str:
-        """Turn markup into what a terminal shows that has the abilities of a look.
-
-        Colours that it has not become the nearest that it has; without ANSI they are taken away.
-        Those that the text leaves on are reset at its end. With MXP links may be clicked, and all
-        else is escaped for it.
-        """
-        try:
-            return self._codes.to_terminal(text, look & ABILITIES)
-        except UnicodeEncodeError:
-            return self._codes.to_terminal(_make_valid(text), look & ABILITIES)
-
-    def to_html(self, text: str, *, styled: bool = True) -> str:
-        """Turn markup into HTML: spans with classes and links, everything else escaped.
-
-        Spaces stay: show it with `white-space: pre-wrap`. Without `styled` there are no spans.
-        """
-        try:
-            return self._codes.to_html(text, styled)
-        except UnicodeEncodeError:
-            return self._codes.to_html(_make_valid(text), styled)
-
-    def to_plain(self, text: str) -> str:
-        """Take markup and ANSI colours away."""
-        try:
-            return self._codes.to_plain(text)
-        except UnicodeEncodeError:
-            return self._codes.to_plain(_make_valid(text))
+        return self
 
     def to_speech(self, text: str) -> str:
         """Make plain text for a screen reader: without what it would read out in vain."""
         plain = self.to_plain(text)
-        return plain if self._speech is None else self._speech.spare(_make_valid(plain))
+        return plain if self._speech is None else self._speech.spare(plain)
 
     def to_frame(self, text: str) -> bytes:
         """Make the websocket frame of `["text", [html], {}]` of a text, in one native call."""
-        try:
-            return websocket_html(self._codes, text)
-        except UnicodeEncodeError:
-            return websocket_html(self._codes, _make_valid(text))
-
-
-def escape_html(text: str) -> str:
-    """Turn text that is no markup into HTML, in the form of `Markup.to_html`."""
-    return text_to_html(_make_valid(text))
+        return websocket_html(self, text)
 
 
 def escape_mxp(text: str) -> str:
@@ -131,7 +108,3 @@ def _make_speech(expression: str) -> SpeechFilter | None:
         setting = "screenreader_strip"
         log.error("markup_rule_refused", setting=setting, rule=expression, reason=str(error))  # noqa: TRY400 - the reason is all of it
         return None
-
-
-def _make_valid(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

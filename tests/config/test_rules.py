@@ -98,6 +98,7 @@ def test_two_listeners_on_one_port(name, hosts, others, shared):
     [
         Config(telnet=TelnetConfig(port=0), http=HttpConfig(port=0), amp=AmpConfig(port=0)),
         Config(telnet=TelnetConfig(port=4001), http=HttpConfig(enabled=False)),
+        Config(telnet=TelnetConfig(port=4001, enabled=False)),
         Config(telnet=TelnetConfig(port=4002), websocket=WebSocketConfig(enabled=False)),
         Config(telnet=TelnetConfig(port=4006), amp=AmpConfig(socket="/run/amp")),
     ],

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.demo.words import choose_name, clean_line, escape_markup, fold_name
+from portal.markup import Markup
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,12 @@ def test_a_clean_line_is_one_line_of_text(line):
 
 
 @pytest.mark.parametrize(
-    ("text", "escaped"), [("plain", "plain"), ("|rred", "||rred"), ("||", "||||"), ("|", "||")]
+    ("text", "escaped"),
+    [("plain", "plain"), ("|rred", "||rred"), ("||", "||||"), ("|", "||"), ("{{", "{{{{")],
 )
 def test_escape_markup(text, escaped):
     assert escape_markup(text) == escaped
+    assert Markup().to_plain(escaped) == text
 
 
 @pytest.mark.parametrize(

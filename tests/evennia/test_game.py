@@ -3,7 +3,9 @@
 import pytest
 
 from portal.config import load
+from portal.errors import ConfigError
 from portal.evennia.bot import skip_bot
+from portal.evennia.collecting import NAMES
 from portal.evennia.game import make_game
 from portal.evennia.settings import read_layer
 
@@ -64,3 +66,48 @@ def test_the_command_is_the_game_s_whatever_the_launcher_sends(make, arguments, 
     assert command[: len(usual)] == usual
     assert (command[len(usual) :] != ()) == profiled
     assert any("server.prof" in each for each in command) == profiled
+
+
+JUNK = (
+    None,
+    True,
+    0,
+    -1,
+    2**40,
+    0.5,
+    float("inf"),
+    float("nan"),
+    "",
+    "x",
+    "a\x00\nb",
+    [],
+    [None],
+    [5],
+    ["x"],
+    [""],
+    [[1, 2]],
+    [["a", "b"]],
+    {},
+    {"a": [1]},
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_a_setting_holds_there_is_no_traceback(collect, name):
+    for value in JUNK:
+        collected = collect(**{name: value})
+        try:
+            config = load(read_layer(collected))
+        except ConfigError as error:
+            problems = {each.key for each in error.problems}
+            assert problems == {name}, (value, str(error))
+        else:
+            make_game(collected, config)
+    collected = collect()
+    collected["settings"].pop(name, None)
+    try:
+        config = load(read_layer(collected))
+    except ConfigError as error:
+        assert [each.key for each in error.problems] == [name]
+    else:
+        make_game(collected, config)

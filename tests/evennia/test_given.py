@@ -53,6 +53,7 @@ def test_values(kind, value, read):
         ("text", ["a"], "expected a text, got ['a']"),
         ("number", "2", "expected a number, got '2'"),
         ("number", True, "expected a number, got True"),
+        ("number", float("inf"), "expected a number, got inf"),
         ("whole", 2.5, "expected a whole number, got 2.5"),
         ("whole", "4002", "expected a whole number, got '4002'"),
         ("texts", "::1", 'expected a list of texts, as ["one", "two"], got \'::1\''),

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,3 +253,32 @@ async def watch(demo, watch_portal):
     await bystander.say("Berta")
     await bystander.expect("Berta")
     return watch_portal(demo, bystander)
+
+
+# Nothing of a browser's own business with the world: no updates, no synchronisation, no QUIC.
+BROWSER_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, without a window and with a profile of its own.
+
+    For one module: the loop of Playwright must be gone before a test on trio comes.
+    """
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no browser: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PATIENCE * 1000)  # 5 s are too few on a busy machine
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()

@@ -55,13 +55,15 @@ def read_by_twisted(data):
     return boxes.all
 
 
-@given(st.lists(boxes.filter(len), max_size=5), st.data())
+@given(
+    st.lists(boxes.filter(lambda box: box and box.keys() != {b"_answer"}), max_size=5), st.data()
+)
 def test_boxes_are_read_as_twisted_reads_them(sent, data):
     stream = b"".join(AmpBox(box).serialize() for box in sent)
     decoder = AmpDecoder({})
     cut = data.draw(st.integers(0, len(stream)))
     received = decoder.receive_data(stream[:cut]) + decoder.receive_data(stream[cut:])
-    # A box of nothing but `_answer` would come out as its tag; random keys are none.
+    # A box of nothing but `_answer` would come out as its tag.
     assert received == sent == read_by_twisted(stream) == decode_boxes(stream)
 
 

@@ -1,5 +1,7 @@
 """The compiled markup as Python sees it; its cases stand in the crate's own tests."""
 
+import time
+
 import pytest
 
 from portal._native import Markup, SpeechFilter, text_to_html
@@ -7,7 +9,7 @@ from portal._native import Markup, SpeechFilter, text_to_html
 CODES = Markup()
 RENDERERS = [
     lambda text: CODES.to_terminal(text, 7),
-    lambda text: CODES.to_html(text, True),
+    CODES.to_html,
     CODES.to_plain,
     text_to_html,
     SpeechFilter("--+").spare,
@@ -45,8 +47,11 @@ def test_only_text_is_rendered(render):
     for wrong in (b"bytes", None, 3):
         with pytest.raises(TypeError):
             render(wrong)
-    with pytest.raises(UnicodeEncodeError):
-        render("half a pair: \udc80")
+
+
+@pytest.mark.parametrize("render", RENDERERS)
+def test_what_no_encoding_can_carry(render):
+    assert render("half a pair: \udc80") == "half a pair: ?"
 
 
 def test_additions_that_cannot_be_followed_are_named():
@@ -56,3 +61,72 @@ def test_additions_that_cannot_be_followed_are_named():
     assert expression[:2] == ("foregrounds", "%([")
     assert "unclosed character class" in expression[2]
     assert tag == ("codes", "", "it stands for an empty text")
+
+
+MUX = Markup(
+    codes=[("%cr", "\x1b[31m"), ("%r", "\n"), ("%ch", "\x1b[1m")],
+    bright_backgrounds=[("%ch%cR", "|[500")],
+    foregrounds=["%c([0-5])([0-5])([0-5])"],
+    grey_foregrounds=["%c=([a-z])"],
+)
+SPEECH = SpeechFilter(r"\+-+|\+$|\+~|--+|~~+|==+")
+MEGABYTE = 1 << 20
+HOSTILE = [
+    "|",
+    "||",
+    "|l",
+    "|lc",
+    "|lu",
+    "|lt",
+    "|le",
+    "|lca|lt",
+    "|lca|ltb|le",
+    "|lc|lt",
+    "|[",
+    "|#",
+    "|#12",
+    "\x1b",
+    "\x1b[",
+    "\x1b[1",
+    "\x1b[1;",
+    "\x1b[1m",
+    "1;",
+    "{",
+    "{{",
+    "http://",
+    "www.",
+    "http:",
+    "://",
+    "www.a.bc/",
+    "w",
+    ":",
+    "&",
+    "<",
+    "|r",
+    "|r|n",
+    "|500",
+    "|=a",
+    "%",
+    "%c",
+    "%cr",
+    "%c5",
+    "%ch%c",
+    "-",
+    "+",
+    "+-",
+    "=~",
+    "é",
+]
+
+
+@pytest.mark.parametrize("before", ["", "|lc", "|lca|lt", "\x1b[", "http://"])
+def test_a_megabyte_takes_no_time_whatever_it_is(before):
+    for part in HOSTILE:
+        text = before + part * (MEGABYTE // len(part))
+        begun = time.perf_counter()
+        for codes in (CODES, MUX):
+            codes.to_terminal(text, 15)
+            codes.to_html(text)
+            SPEECH.spare(codes.to_plain(text))
+        # It takes a tenth of a second; with the square of the length it would be an hour.
+        assert time.perf_counter() - begun < 10, part

@@ -21,7 +21,9 @@ from portal.protocols.ajax import (
     AjaxProtocol,
 )
 from portal.protocols.ajax_box import TOO_SLOW
+from portal.protocols.http import measure_requests
 from portal.protocols.http_request import STREAM
+from portal.wire.access_log import AccessLog
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
 PAGE = "p1"
@@ -127,6 +129,9 @@ def message(*parts):
     return 200, json.dumps(parts, separators=(",", ":")).encode()
 
 
+NOTHING = (200, b'""')
+
+
 @pytest.fixture
 def make_world(nursery, make_surroundings):
     return lambda website=None, **sections: World(nursery, make_surroundings(**sections), website)
@@ -142,7 +147,35 @@ def evennia(make_world, website):
     return make_world(website)
 
 
-NOTHING = (200, b'""')
+# ---- over real sockets
+
+
+async def test_a_message_for_a_connection_that_is_gone_is_for_the_next(site):
+    protocol = AjaxProtocol(site.websocket, site.hub)
+    site.http._application = measure_requests(
+        protocol, site.metrics, lambda scope: scope["client"][0], AccessLog()
+    )
+
+    async def post(browser, mode, answered=True):
+        body = urlencode({"mode": mode, "csessid": KEY, "cuid": PAGE}).encode()
+        head = b"POST /webclientdata HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+        await browser.send(head % len(body) + body)
+        return await browser.read() if answered else None
+
+    first = site.connect()
+    status, headers, body = await post(first, "init")
+    assert (status, json.loads(body)["csessid"]) == (200, KEY)
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+    (session,) = protocol.sessions.values()
+    await post(first, "receive", answered=False)
+    await site.until(lambda: session.box._asked)
+    await trio.aclose_forcefully(first.stream)
+    await site.until(lambda: not site.http.connections)
+    session.send_text("hello")
+    second = site.connect()
+    assert (await post(second, "receive"))[::2] == message("text", ["hello"], {})
+    assert (await post(second, "close"))[::2] == NOTHING
+    assert site.sessions.sessions == []
 
 
 # ---- one page

@@ -22,7 +22,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from portal.config import HttpConfig
 from portal.hub.stream import HIGH_WATER_BYTES
 from portal.protocols import http as module
-from portal.protocols.http import BUSY, TOO_MANY
+from portal.protocols.http import BUSY, QUIET, TOO_MANY, measure_requests
+from portal.wire.access_log import AccessLog
 from portal.wire.http import SECURITY_HEADERS
 
 MIB = 1024 * 1024
@@ -207,6 +208,20 @@ async def test_a_fault_of_the_application(site):
     assert isinstance(failed["exc_info"], RuntimeError)
     (line,) = (entry for entry in logs if entry["event"] == "http_request")
     assert line["path"] == "/boom"
+
+
+async def test_requests_that_come_all_the_time_are_no_news(site):
+    async def application(scope, receive, send):
+        scope[QUIET] = True
+        await site.application(scope, receive, send)
+
+    measured = measure_requests(application, site.metrics, lambda _: "nobody", AccessLog())
+    site.http._application = measured
+    with structlog.testing.capture_logs() as logs:
+        assert (await site.connect().get())[0] == 200
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("http_request", "debug")
+    assert site.metrics.http_requests == 1
 
 
 async def test_an_application_that_says_nothing(site):

@@ -258,6 +258,19 @@ def test_a_player_may_see_what_they_typed(world):
     assert world.receive(b"\xff\xfd\x01secret\r\n") == (["secret"], [b"\r\n"])
 
 
+def test_what_was_hidden_is_not_shown_when_the_game_answers_at_once(world, monkeypatch):
+    world.session.protocol_flags["LOCALECHO"] = True
+
+    def show_again(session, **message):
+        session.data_out(text="Welcome!", options={"echo": True})
+
+    monkeypatch.setattr(world.session.sessionhandler, "data_in", show_again)
+    world.session.data_out(text="Password?", options={"echo": False})
+    world.connection.take()
+    world.session.receive_data(b"secret\r\n")
+    assert b"secret" not in b"".join(world.connection.take())
+
+
 def test_a_password_is_hidden(world):
     session = world.session
     assert session.echo_hidden is False

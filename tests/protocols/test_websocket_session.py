@@ -361,6 +361,18 @@ def test_a_player_may_see_what_they_typed(world):
     assert world.say("text", ["secret"], {}) == (["secret"], [])
 
 
+def test_what_was_hidden_is_not_shown_when_the_game_answers_at_once(world, monkeypatch):
+    world.session.protocol_flags["LOCALECHO"] = True
+
+    def show_again(session, **message):
+        session.data_out(text="Welcome!", options={"echo": True})
+
+    monkeypatch.setattr(world.session.sessionhandler, "data_in", show_again, raising=False)
+    world.session.data_out(prompt="Password: ", options={"echo": False})
+    world.say("text", ["secret"], {})
+    assert "secret" not in str(world.take())
+
+
 def test_a_password_is_hidden(world):
     session = world.session
     assert session.echo_hidden is False

@@ -100,6 +100,7 @@ COLOURS = {"ANSI": True, "XTERM256": True, "TRUECOLOR": False}
         (["foo", "bar-256color"], {"CLIENTNAME": "FOO", "TERM": "bar-256color", **COLOURS}),
         (["foo", "ansi"], {"TERM": "ansi", **COLOURS, "XTERM256": False}),
         (["foo", "x-truecolor"], {**COLOURS, "TRUECOLOR": True, "XTERM256": True}),
+        (["AxMUD"], {"ANSI": True, "TRUECOLOR": True, "XTERM256": False}),
         (["dumb"], {"ANSI": False, "XTERM256": False, "TRUECOLOR": False}),
         (["a", "dumb", "MTTS x"], {"ANSI": True}),
         (["a", "xterm", "MTTS 0"], {"ANSI": False, "XTERM256": False, "TRUECOLOR": False}),

@@ -36,6 +36,8 @@ pub struct Pieces<'a> {
     ready: Option<Piece<'a>>,
     /// What a rule of the game stands for, as far as it has not been handed out.
     given: &'a str,
+    /// The next of the usual signs, and the next match of the rules.
+    special: Option<usize>,
     found: Found,
     links: Links,
 }
@@ -53,6 +55,7 @@ impl<'a> Pieces<'a> {
             rules,
             ready: None,
             given: "",
+            special: None,
             found: Found::default(),
             links: Links::default(),
         }
@@ -72,12 +75,15 @@ impl<'a> Pieces<'a> {
 
     /// The next place from `from` on where a code may begin; `end` where there is none.
     fn candidate(&mut self, from: usize, end: usize) -> usize {
-        let bytes = &self.text.as_bytes()[from..end];
-        let place = memchr3(b'|', ESCAPE, b'{', bytes).map_or(end, |at| from + at);
-        match self.rules {
-            Some(rules) => place.min(rules.find(self.text, from, end, &mut self.found)),
-            None => place,
+        let Some(rules) = self.rules else {
+            return find_special(self.text, from, end);
+        };
+        // Where the rules meet first, this is not searched again and again.
+        if self.special.is_none_or(|place| place < from) {
+            self.special = Some(find_special(self.text, from, self.text.len()));
         }
+        let place = self.special.unwrap_or(end).min(end);
+        place.min(rules.find(self.text, from, end, &mut self.found))
     }
 
     /// The code at a place where one may begin, and its length.
@@ -171,6 +177,12 @@ impl<'a> Iterator for Pieces<'a> {
             Piece::LinkEnd
         })
     }
+}
+
+/// The first place between two others where one of the usual codes may begin; else the second.
+fn find_special(text: &str, from: usize, end: usize) -> usize {
+    let bytes = &text.as_bytes()[from..end];
+    memchr3(b'|', ESCAPE, b'{', bytes).map_or(end, |at| from + at)
 }
 
 /// `|#rrggbb` and `|[#rrggbb`, which a game without the usual codes has as well.

@@ -2,6 +2,7 @@
 
 use markup::{Abilities, Additions, Speech};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::borrow::Cow;
@@ -13,7 +14,9 @@ pub const TRUECOLOR: u8 = 4;
 pub const MXP: u8 = 8;
 
 /// The markup of a game, compiled: the usual codes and those that the game adds.
-#[pyclass(module = "portal._native", frozen)]
+///
+/// Half surrogates, which no encoding can carry, are rendered as `?`.
+#[pyclass(module = "portal._native", frozen, subclass)]
 pub struct Markup {
     markup: markup::Markup,
     refused: Vec<(String, String, String)>,
@@ -56,24 +59,26 @@ impl Markup {
         self.refused.clone()
     }
 
-    /// Turn markup into what a terminal of some abilities shows; returns the same object when
-    /// nothing changes.
+    /// Turn markup into what a terminal shows that has the abilities of a look; returns the same
+    /// object when nothing changes. Other bits of the look are passed over.
     fn to_terminal<'py>(
         &self,
         text: &Bound<'py, PyString>,
-        abilities: u8,
+        look: u32,
     ) -> PyResult<Bound<'py, PyString>> {
+        let has = |bit: u8| look & u32::from(bit) != 0;
         let abilities = Abilities {
-            ansi: abilities & ANSI != 0,
-            xterm256: abilities & XTERM256 != 0,
-            truecolour: abilities & TRUECOLOR != 0,
-            mxp: abilities & MXP != 0,
+            ansi: has(ANSI),
+            xterm256: has(XTERM256),
+            truecolour: has(TRUECOLOR),
+            mxp: has(MXP),
         };
         apply(text, |text| self.markup.to_terminal(text, abilities))
     }
 
     /// Turn markup into HTML, everything else escaped; returns the same object when nothing
-    /// changes.
+    /// changes. Without `styled` there are links but no spans.
+    #[pyo3(signature = (text, *, styled=true))]
     fn to_html<'py>(
         &self,
         text: &Bound<'py, PyString>,
@@ -125,8 +130,19 @@ fn apply<'py>(
     text: &Bound<'py, PyString>,
     render: impl Fn(&str) -> Cow<'_, str>,
 ) -> PyResult<Bound<'py, PyString>> {
+    let text = valid(text)?;
     Ok(match render(text.to_str()?) {
-        Cow::Borrowed(_) => text.clone(),
+        Cow::Borrowed(_) => text,
         Cow::Owned(rendered) => PyString::new(text.py(), &rendered),
     })
+}
+
+/// The text itself, or with `?` for what no encoding can carry.
+pub fn valid<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    if text.to_str().is_ok() {
+        return Ok(text.clone());
+    }
+    let py = text.py();
+    let bytes = text.call_method1(intern!(py, "encode"), ("utf-8", "replace"))?;
+    Ok(bytes.call_method0(intern!(py, "decode"))?.cast_into()?)
 }

@@ -1,6 +1,6 @@
 //! Python's view of the websocket crate.
 
-use crate::markup::Markup;
+use crate::markup::{Markup, valid};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
@@ -88,6 +88,7 @@ pub fn websocket_html<'py>(
     markup: &Markup,
     text: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyBytes>> {
+    let text = valid(text)?;
     let html = markup.html(text.to_str()?);
     let mut payload = Vec::with_capacity(html.len() + 64);
     payload.extend_from_slice(b"[\"text\",[\"");

@@ -24,7 +24,7 @@ def clean_line(line: str) -> str:
 
 def escape_markup(text: str) -> str:
     """Make a player's text show as it was typed, whatever codes are in it."""
-    return text.replace("|", "||")
+    return text.replace("|", "||").replace("{", "{{")
 
 
 def fold_name(name: str) -> str:

@@ -5,6 +5,7 @@ failed without. Whatever is asked for here comes back in its type; where it is n
 something else, a harmless value comes back and a problem is added that names Evennia's setting.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ class Given:
 
     def number(self, name: str) -> float:
         """Read a number."""
-        return float(self._read(name, "a number", _is(int, float)) or 0)
+        return float(self._read(name, "a number", _is_number) or 0)
 
     def whole(self, name: str) -> int:
         """Read a whole number."""
@@ -104,6 +105,10 @@ class Given:
 
 def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: type(value) in kinds
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in {int, float} and math.isfinite(value)
 
 
 def _is_list(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -26,6 +26,7 @@ from starlette.responses import Response
 
 from portal.protocols.ajax_box import TOO_SLOW, Box
 from portal.protocols.ajax_session import AjaxSession
+from portal.protocols.http import QUIET
 from portal.protocols.http_request import STREAM
 from portal.protocols.websocket import WRONG_ORIGIN, WebSocketProtocol
 from portal.wire.browser_query import BrowserQuery, is_own_page, make_query
@@ -96,6 +97,7 @@ class AjaxProtocol(WebSocketProtocol):
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Answer one request; a message that the page does not get stays in its box."""
+        scope[QUIET] = True  # it is two for each line that is typed
         answer = await self._answer(Request(scope, receive))
         headers = {"Cache-Control": "no-store"}
         response = Response(answer.body, answer.status, headers, media_type="text/plain")

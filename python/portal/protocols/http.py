@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 BUSY = "Too many pages are being read at the moment. Please try again."
 TOO_MANY = "Too many pages are being read from your address. Please try again."
+QUIET = "portal.quiet"
+"""Set in the scope of a request of which there are so many that they would fill the log."""
+
 PATH_LENGTH = 200  # of which a log line shows; a path may be as long as a head
 LATER = ("Retry-After", "5")
 
@@ -232,7 +235,8 @@ def measure_requests(
 ) -> Application:
     """Wrap an application: each request is counted and logged with the player's real address.
 
-    `find_address(scope)` gives that address. The access log has the same in another form.
+    `find_address(scope)` gives that address. The access log has the same in another form. What the
+    application marks as QUIET is logged at DEBUG only.
     """
 
     async def measured(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -254,14 +258,17 @@ def measure_requests(
             await application(scope, receive, note)
         finally:
             metrics.http_requests += 1
-            log.info(
-                "http_request",
-                address=address,
-                method=scope["method"],
-                path=scope["raw_path"][:PATH_LENGTH].decode("ascii"),
-                status=status,
-                milliseconds=round((time.perf_counter() - began) * 1000, 1),
-            )
+            facts = {
+                "address": address,
+                "method": scope["method"],
+                "path": scope["raw_path"][:PATH_LENGTH].decode("ascii"),
+                "status": status,
+                "milliseconds": round((time.perf_counter() - began) * 1000, 1),
+            }
+            if QUIET in scope:
+                log.debug("http_request", **facts)
+            else:
+                log.info("http_request", **facts)
             if access_log.write is not None:
                 path, version = scope["raw_path"][:PATH_LENGTH], scope["http_version"]
                 request = b"%b %b HTTP/%b" % (scope["method"].encode(), path, version.encode())

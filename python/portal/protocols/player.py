@@ -116,9 +116,11 @@ class PlayerSession(Session):
         """Count a control that was not acted on, because there were too many; log the first."""
 
     def echo_line(self, text: str) -> None:
-        """Show a player who wants that (LOCALECHO) what they have typed, unless it is hidden."""
-        if self.protocol_flags.get("LOCALECHO") and not self.echo_hidden:
-            self.send_text(text, options={"raw": True})
+        """Show a player who wants that (LOCALECHO) what they have typed, as they typed it.
+
+        Whether it was hidden is asked before the game hears of it: its answer may show it again.
+        """
+        self.send_text(text, options={"raw": True})
 
     def admit(self) -> bool:
         """Whether one more control (a negotiation, a ping) may cost anything.

@@ -151,8 +151,9 @@ class TelnetSession(PlayerSession):
             except UnicodeDecodeError:
                 others = self.protocol.config.telnet.more_encodings
                 text = decode_text(event, codec.encoding, others)
+            echoed = self.protocol_flags.get("LOCALECHO") and not codec.hidden
             self.data_in(text=text)
-            if self.protocol_flags.get("LOCALECHO"):
+            if echoed:
                 self.echo_line(text)
         if self.settled:
             if changed:

@@ -264,8 +264,10 @@ class WebSocketSession(PlayerSession):
                 elif len(text) > self.protocol.short_length and self._is_too_long(text):
                     self._tell_too_long()
                 else:
+                    echoed = self.protocol_flags.get("LOCALECHO") and not self._hidden
                     self.data_in(text=[[text], kwargs] if kwargs else text)
-                    self.echo_line(text)
+                    if echoed:
+                        self.echo_line(text)
             elif name == "websocket_close":
                 self._note_closed()
                 self._close(NORMAL, "")

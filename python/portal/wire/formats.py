@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from portal.errors import RemoteProtocolError
-from portal.markup import ANSI, RAW, SPEECH, Markup, escape_html
+from portal.markup import ANSI, RAW, SPEECH, Markup, text_to_html
 
 # A name becomes that of a function in the game; the longest in use have about thirty letters.
 NAME_LENGTH = 100
@@ -107,7 +107,7 @@ class V1:
             text = markup.to_speech(text)
         if look & RAW:
             return text if as_is else html.escape(text)
-        return escape_html(text) if look & SPEECH else markup.to_html(text, styled=look & ANSI > 0)
+        return text_to_html(text) if look & SPEECH else markup.to_html(text, styled=look & ANSI > 0)
 
     def frame_text(self, markup: Markup, text: str) -> bytes:
         """Make the frame of a text as HTML, in one native call."""

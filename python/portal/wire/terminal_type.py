@@ -57,6 +57,9 @@ _CLIENTS_OF_256_COLOURS = frozenset(
     }
 )
 
+# The same with red, green and blue.
+_CLIENTS_OF_TRUECOLOUR = frozenset({"AXMUD", "TINTIN"})
+
 
 class TerminalTypeNegotiation:
     """Asks a client for its names until it repeats one."""
@@ -134,7 +137,9 @@ def terminal_flags(names: Sequence[str]) -> dict[str, Any]:
         flags["XTERM256"] = colours or any(
             name.split("-")[0].split(" ")[0] in _CLIENTS_OF_256_COLOURS for name in upper
         )
-        flags["TRUECOLOR"] = any(name.endswith("-TRUECOLOR") for name in upper)
+        flags["TRUECOLOR"] = any(
+            name.endswith("-TRUECOLOR") or name in _CLIENTS_OF_TRUECOLOUR for name in upper
+        )
         return flags
     flags.update((name, False) for name in _COLOURS)
     flags.update((name, True) for name, bit in ABILITIES.items() if bits & bit)

@@ -5,7 +5,6 @@ its own, since Playwright's synchronous interface has the main one.
 """
 
 import json
-import shutil
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -252,35 +251,8 @@ def stub_below():
         yield stub
 
 
-# Nothing of a browser's own business with the world: no updates, no synchronisation, no QUIC.
-BROWSER_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # The only thing that a page may complain of: there is nobody at the other end of the websocket.
 EXPECTED_COMPLAINT = "WebSocket connection to"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's Chromium, without a window and with a profile of its own.
-
-    For one module: the loop of Playwright must be gone before a test on trio comes.
-    """
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no browser: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    sync_api.expect.set_options(timeout=PATIENCE * 1000)  # 5 s are too few on a busy machine
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
-        yield browser
-        browser.close()
 
 
 VIEWPORT = {"width": 900, "height": 600}

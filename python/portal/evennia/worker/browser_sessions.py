@@ -17,7 +17,7 @@ from django.contrib.sessions.backends import db
 from django.core.cache import caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import close_old_connections, connections, router, transaction
+from django.db import Error, connections, router, transaction
 
 from portal.evennia.worker.serving import Question, Refused
 
@@ -43,20 +43,22 @@ def begin() -> None:
 
 
 def rest() -> None:
-    """Close the connections to databases; the next question opens them anew."""
+    """Close the connections to databases; the next question opens them anew.
+
+    Between questions they stay open, whatever CONN_MAX_AGE says: a page that is loaded asks one,
+    and opening them takes longer than the answer.
+    """
     connections.close_all()
 
 
 def read(csessid: str) -> dict[str, Any]:
     """Return who a browser is logged in as (`uid`, or None) and its `nonce`."""
-    close_old_connections()
     with _opened(csessid) as store:
         return {"uid": store.get(UID), "nonce": store.get(NONCE, 0)}
 
 
 def log_in(csessid: str, uid: int) -> dict[str, Any]:
     """Note that a browser is logged in; returns its `nonce`, None where the session is gone."""
-    close_old_connections()
     with _changed(csessid) as store:
         if store is None:
             return {"nonce": None}
@@ -69,7 +71,6 @@ def log_out(csessid: str, uid: int, nonce: int | None) -> dict[str, Any]:
 
     Without a nonce nobody knows of newer pages. Returns whether it was (`done`).
     """
-    close_old_connections()
     with _changed(csessid) as store:
         if store is None or store.get(UID) != uid:
             return {"done": False}
@@ -101,7 +102,11 @@ def _opened(csessid: str) -> Iterator[Any]:
     if isinstance(store, db.SessionStore) and hasattr(store, "cache_key_prefix"):
         # The cache before the database may be one of this process, and then nobody renews it.
         caches[_cache_alias()].delete(store.cache_key_prefix + csessid)
-    yield store
+    try:
+        yield store
+    except Error:
+        rest()  # it may be one of these that is broken
+        raise
 
 
 @contextmanager
