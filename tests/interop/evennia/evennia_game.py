@@ -196,9 +196,33 @@ class Game:
             self.wait_for(self.is_connected, "the Server's link")
         return done.stdout
 
+    def state(self):
+        """Return what the Portal's log says of the Server (docs/lifecycle.md)."""
+        events = self.events("server_state")
+        return events[-1]["state"] if events else "DOWN"
+
+    def start_server(self):
+        """Start the Server alone, and in the foreground; returns its process."""
+        (server,) = self.python.parents[1].glob(
+            "lib/python*/site-packages/evennia/server/server.py"
+        )
+        return subprocess.Popen(
+            [
+                self.python.with_name("twistd"),
+                "--nodaemon",
+                f"--python={server}",
+                f"--pidfile={self.server_pid_file}",
+            ],
+            cwd=self.directory,
+            env=self.environment
+            | {"DJANGO_SETTINGS_MODULE": "server.conf.settings", "PYTHONPATH": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def is_connected(self):
-        """Whether the Portal says that the Server is linked."""
-        return [event["state"] for event in self.events("server_state")][-1:] == ["CONNECTED"]
+        return self.state() == "CONNECTED"
 
     def start_portal(self, *words):
         """Start `portal run` in the foreground, until it can be asked for."""
@@ -287,6 +311,13 @@ class Game:
                 raise self.failed(f"waited in vain for {what}")
             await trio.sleep(0.02)
         return value
+
+    def assert_nothing_left(self):
+        """No process that was ever seen runs, no pid file is there, and nobody listens."""
+        assert [pid for pid in self.everybody if runs(Path(f"/proc/{pid}"))] == []
+        assert not self.portal_pid_file.exists()
+        assert not self.server_pid_file.exists()
+        assert not self.listens()
 
     # ---- its logs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evennia_game import FRIENDS, SUPERUSER, SUPERUSER_ENVIRONMENT, runs
+from evennia_game import FRIENDS, SUPERUSER, SUPERUSER_ENVIRONMENT
 from players import PATIENCE
 
 pytestmark = pytest.mark.interop
@@ -62,7 +62,7 @@ async def test_a_game_from_its_first_start_to_its_end(new_game, way):
         said = await game.do(game.stop)
         await owner.until_closed()
     assert "Evennia shut down." in said
-    assert_nothing_left(game)
+    game.assert_nothing_left()
     assert game.launch("status").stdout.count("NOT RUNNING") == 2
 
 
@@ -81,15 +81,7 @@ async def test_reboot(new_game):
         await owner.say("@shutdown")
         await owner.until_closed()
         await game.until(lambda: not game.processes(), "the end of all processes")
-    assert_nothing_left(game)
-
-
-def test_kill(new_game):
-    game = new_game(way="hook")
-    game.start()
-    game.launch("kill")
-    game.wait_for(lambda: not game.processes(), "the end of all processes")
-    assert_nothing_left(game)
+    game.assert_nothing_left()
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -101,12 +93,4 @@ def test_the_end_of_the_portal_in_the_foreground(new_game, connected):
     game.foreground.send_signal(signal.SIGTERM if connected else signal.SIGINT)
     assert game.foreground.wait(PATIENCE) == 0
     game.wait_for(lambda: not game.processes(), "the end of all processes")
-    assert_nothing_left(game)
-
-
-def assert_nothing_left(game):
-    """No process that was ever seen runs, no pid file is there, and nobody listens."""
-    assert [pid for pid in game.everybody if runs(Path(f"/proc/{pid}"))] == []
-    assert not game.portal_pid_file.exists()
-    assert not game.server_pid_file.exists()
-    assert not game.listens()
+    game.assert_nothing_left()
