@@ -70,11 +70,12 @@ def open_client(browser, game):
         yield page
         page.close()
 
-    def open_client(context=None, *, website=False):
-        if context is None:
-            context = browser.new_context()
-            contexts.append(context)
-            context.route(lambda url: not url.startswith(home), answer)
+    def open_client(*, website=False, websockets=True):
+        context = browser.new_context()
+        contexts.append(context)
+        context.route(lambda url: not url.startswith(home), answer)
+        if not websockets:
+            context.add_init_script("delete window.WebSocket")
         if website:
             with log_in_first(context) as page:
                 page.goto(f"{home}/auth/login")
@@ -138,5 +139,16 @@ def test_a_reload_of_the_game_is_seen_and_survived(open_client, game):
     client.expect("Server restarted")
     client.say("say still here")
     client.expect('You say, "still here"')
+    client.say("quit")
+    client.expect("Quitting")
+
+
+def test_it_plays_without_websockets(open_client, game):
+    client = open_client(websockets=False)
+    log_in(client)
+    client.say("say by a longer way")
+    client.expect('You say, "by a longer way"')
+    protocols = [event["protocol"] for event in game.events("session_opened")]
+    assert protocols[-1] == "ajax/comet"
     client.say("quit")
     client.expect("Quitting")
