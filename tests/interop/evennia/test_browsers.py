@@ -22,6 +22,27 @@ async def log_in(player, name):
     await player.expect(f"You become {name}")
 
 
+async def test_who_closes_the_last_page_is_logged_out(game):
+    """What the pages know only: the website's own login would bring it back.
+
+    It is the first: what the game's database is asked is counted for all browsers together, and
+    those of other tests would still be on their way out.
+    """
+    async with game.players() as doors:
+        browser = Browser(game, doors)
+        csessid = await browser.view()
+        player = await browser.connect(csessid, make_number())
+        await log_in(player, FRIENDS[0])
+        await leave(player)
+        back = await browser.connect(csessid, make_number())
+        await back.expect(f"You become {FRIENDS[0]}")
+        await leave(back)
+        asked = browser.count_questions()
+        await game.until(lambda: browser.count_questions() > asked, "the end of the login")
+        late = await browser.connect(csessid, make_number())
+        await late.expect(LOGIN)
+
+
 async def test_pages_share_a_login(game):
     """A story: a login, a second page, a page loaded anew, a crash, quitting."""
     async with game.players() as doors:
@@ -97,23 +118,6 @@ async def test_without_websockets(game):
         await other.until_closed()
         await again.say("quit")
         await again.until_ended()
-
-
-async def test_who_closes_the_last_page_is_logged_out(game):
-    """What the pages know only: the website's own login would bring it back."""
-    async with game.players() as doors:
-        browser = Browser(game, doors)
-        csessid = await browser.view()
-        player = await browser.connect(csessid, make_number())
-        await log_in(player, FRIENDS[0])
-        await leave(player)
-        back = await browser.connect(csessid, make_number())
-        await back.expect(f"You become {FRIENDS[0]}")
-        await leave(back)
-        asked = browser.count_questions()
-        await game.until(lambda: browser.count_questions() > asked, "the end of the login")
-        late = await browser.connect(csessid, make_number())
-        await late.expect(LOGIN)
 
 
 async def test_strange_pages_are_kept_out(game):
