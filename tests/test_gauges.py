@@ -1,6 +1,7 @@
 """What can be looked up about a Portal: every figure, and that it follows what it is of."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ from portal.amp.commands import AdminPortal2Server, AdminServer2Portal, MsgPorta
 from portal.amp.link import Link
 from portal.app import Portal
 from portal.config import AmpConfig, Config, HttpConfig, LimitsConfig, TelnetConfig, WebSocketConfig
+from portal.gauges import describe_pages
 from portal.lifecycle import State
 from portal.metrics import Metrics, look_up
 
@@ -102,6 +104,17 @@ async def test_of_sockets(portal):
 async def test_without_http():
     found = figures(Portal(Config(http=HttpConfig(enabled=False))))
     assert found["http_connections"] == 0
+
+
+def test_of_pages_and_what_they_wait_for():
+    found = figures(Portal(CONFIG))
+    assert found["ajax_unsent_bytes"] == found["worker_questions_waiting"] == 0
+    assert found["ajax_unsent_limit_bytes"] == CONFIG.hub.unsent_total_bytes
+    assert found["worker_questions_waiting_limit"] == 0
+    ajax = SimpleNamespace(unsent=7)
+    worker = SimpleNamespace(waiting=8, most_waiting=9)
+    gauges = describe_pages(lambda: CONFIG, ajax, worker)
+    assert [gauge.read() for gauge in gauges] == [7, CONFIG.hub.unsent_total_bytes, 8, 9]
 
 
 async def test_of_sessions_and_what_is_kept(portal):

@@ -33,9 +33,9 @@ from portal.config import (
 from portal.errors import ConfigError
 from portal.exposition import Exposition
 from portal.gauges import (
-    describe_boxes,
     describe_browsers,
     describe_connections,
+    describe_pages,
     describe_portal,
     describe_process,
     describe_server,
@@ -161,7 +161,7 @@ class Portal:
             *describe_process(),
             *describe_connections(config, self.hub, self.admission, self._listeners),
             *describe_browsers(config, self.web.opening, self.web.http),
-            *describe_boxes(config, lambda: self.web.ajax),
+            *describe_pages(config, self.web.ajax, self.web.worker),
             *describe_sessions(self.sessionhandler),
             *describe_server(self.amp_server, self.supervisor, self.hub.now),
         ]

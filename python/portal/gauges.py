@@ -15,6 +15,7 @@ from portal.metrics import Figure, Gauge
 if TYPE_CHECKING:
     from portal.amp_server import AmpServer
     from portal.config import Config
+    from portal.evennia.worker_process import WorkerProcess
     from portal.hub.hub import Hub
     from portal.hub.listener import Admission, Listener
     from portal.protocols.ajax import AjaxProtocol
@@ -141,25 +142,30 @@ def describe_browsers(
     ]
 
 
-def describe_boxes(
-    config: "Callable[[], Config]", ajax: "Callable[[], AjaxProtocol | None]"
+def describe_pages(
+    config: "Callable[[], Config]", ajax: "AjaxProtocol | None", worker: "WorkerProcess | None"
 ) -> list[Gauge]:
-    """Make the gauges of what waits for pages that fetch their messages."""
-
-    def unsent() -> int:
-        protocol = ajax()
-        return 0 if protocol is None else protocol.unsent
-
+    """Make the gauges of what waits for pages, and of what they wait for."""
     return [
         Gauge(
             "ajax_unsent_bytes",
             "Bytes that wait for pages without websockets to fetch them.",
-            unsent,
+            lambda: 0 if ajax is None else ajax.unsent,
         ),
         Gauge(
             "ajax_unsent_limit_bytes",
             "How many these may be; then the largest are cut (hub.unsent_total_bytes).",
             lambda: config().hub.unsent_total_bytes,
+        ),
+        Gauge(
+            "worker_questions_waiting",
+            "Questions that the game's database has not answered yet.",
+            lambda: 0 if worker is None else worker.waiting,
+        ),
+        Gauge(
+            "worker_questions_waiting_limit",
+            "How many these may be; more have no answer. 0: there is no such database.",
+            lambda: 0 if worker is None else worker.most_waiting,
         ),
     ]
 

@@ -219,6 +219,7 @@ async def test_requests_that_come_all_the_time_are_no_news(site):
     site.http._application = measured
     with structlog.testing.capture_logs() as logs:
         assert (await site.connect().get())[0] == 200
+        await site.until(lambda: logs)
     (line,) = logs
     assert (line["event"], line["log_level"]) == ("http_request", "debug")
     assert site.metrics.http_requests == 1

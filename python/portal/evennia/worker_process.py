@@ -113,8 +113,11 @@ class _Question:
 class WorkerProcess:
     """The worker as those see it who ask; a service.
 
-    `start()` starts a process. Questions may be asked while `run` runs.
+    `start()` starts a process. Questions may be asked while `run` runs, and `most_waiting` of them
+    may wait for an answer.
     """
+
+    most_waiting = MAX_QUESTIONS
 
     def __init__(self, start: Start, metrics: Metrics) -> None:
         self.metrics = metrics
@@ -245,7 +248,7 @@ class WorkerProcess:
         """Say why a question can have no answer now; "" if it can."""
         if not self._running:
             return NOT_RUNNING
-        if len(self._questions) >= MAX_QUESTIONS:
+        if len(self._questions) >= self.most_waiting:
             return TOO_MANY
         if self._resting_until - trio.current_time() > QUESTION_SECONDS:
             return DOWN

@@ -33,6 +33,7 @@ from portal.wire.browser_query import BrowserQuery, is_own_page, make_query
 
 if TYPE_CHECKING:
     from portal.hub.hub import Hub
+    from portal.protocols.browser import Page
 
 log = structlog.get_logger(__name__)
 
@@ -112,9 +113,20 @@ class AjaxProtocol(WebSocketProtocol):
             elif answer.box is not None:
                 answer.box.settle()
 
+    def restore(self, connection: object, state: Mapping[str, Any]) -> AjaxSession:  # noqa: ARG002
+        """Go on with a session that `AjaxSession.get_state` wrote down; it has no connection."""
+        csessid, number = state["key"]
+        session = AjaxSession(self, Box(self, state["sync"]["address"]), (csessid, number))
+        session.set_state(state)
+        self.sessions[session.key] = session
+        self._enter_page(session, make_query(csessid, number))
+        session.note_alive()
+        return session
+
     def release(self, session: Any) -> None:
         """Forget a session that has ended, and let another come in from its address."""
-        self.admission.release(session.admitted)
+        if session.counted:
+            self.admission.release(session.address)
         key = session.key
         if self.sessions.get(key) is session:
             del self.sessions[key]
@@ -196,6 +208,7 @@ class AjaxProtocol(WebSocketProtocol):
             log.info("client_refused", address=address, reason=reason)
             return Answer(503, f"{reason}\n".encode())
         session = self._make_session(address, query)
+        session.counted = True
         try:
             await session.opened.wait()
             if session.box.ended:
@@ -225,12 +238,17 @@ class AjaxProtocol(WebSocketProtocol):
             self.browsers.describe(session, "ajax", query)
         # The game's own code may look for this one.
         session.csessid = query.csessid + query.page
-        if self.browsers is not None and query.csessid:
-            session.page = self.browsers.enter(query, session, session.give_way)
-            session.page.begin(session.opened.set)
+        page = self._enter_page(session, query)
+        if page is not None:
+            page.begin(session.opened.set)
         else:
             session.opened.set()
         return session
+
+    def _enter_page(self, session: AjaxSession, query: BrowserQuery) -> "Page | None":
+        if self.browsers is not None and query.csessid:
+            session.page = self.browsers.enter(query, session, session.give_way)
+        return session.page
 
     async def _give_message(self, session: AjaxSession, _form: Form) -> Answer:
         session.note_alive()

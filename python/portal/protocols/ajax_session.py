@@ -8,7 +8,6 @@ message itself.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 import trio
 
 from portal.markup import ANSI, Markup
@@ -37,22 +36,20 @@ class Messages(V1):
 
 
 class NoFrames(WebSocketCodec):
-    """Messages that are sent as they are; the close is one that Evennia's page understands."""
+    """Messages that are sent as they are; the end is no message, but that there are no more."""
 
     __slots__ = ()
 
     def encode_text(self, text: str | bytes) -> bytes:
-        """Return the message, unless the last one has gone out."""
+        """Return the message, unless it is closed."""
         if self.closed:
             return b""
         return text if isinstance(text, bytes) else text.encode("utf-8", "replace")
 
-    def encode_close(self, code: int = NORMAL, reason: str = "") -> bytes:  # noqa: ARG002 - no code
-        """Make the message that is the last one; there is only one of it."""
-        if self.closed:
-            return b""
+    def encode_close(self, code: int = NORMAL, reason: str = "") -> bytes:  # noqa: ARG002
+        """Let nothing more go out."""
         self.closed = True
-        return msgspec.json.encode(("connection_close", (reason,), {}))
+        return b""
 
 
 MESSAGES = Messages()
@@ -61,18 +58,19 @@ MESSAGES = Messages()
 class AjaxSession(WebSocketSession):
     """A player whose page asks for each message; `key` is what the page calls itself.
 
-    `opened` is set when it is known who the player is, or when that will not be known. `turn`
-    keeps what the page sends in order.
+    `counted` tells that it was admitted as a connection of its address. `opened` is set when it is
+    known who the player is, or when that will not be known. `turn` keeps what the page sends in
+    order.
     """
 
-    __slots__ = ("_asked", "box", "key", "opened", "turn")
+    __slots__ = ("_asked", "box", "counted", "key", "opened", "turn")
 
     protocol: "AjaxProtocol"
 
     def __init__(self, protocol: "AjaxProtocol", box: Box, key: tuple[str, str]) -> None:
         # All that a session does with a connection, a box can.
         super().__init__(protocol, cast("Connection", box), box.address)
-        self.admitted = box.address
+        self.counted = False
         self.format = MESSAGES
         self.codec = NoFrames(protocol.config.limits.subnegotiation_bytes)
         self.box = box

@@ -83,6 +83,7 @@ class Piped:
             stderr=subprocess.PIPE,
         )
         self.last = 0
+        self.printed = None
 
     def say(self, data):
         self.process.stdin.write(data)
@@ -106,8 +107,10 @@ class Piped:
 
     def end(self):
         """End its input; returns its exit code and what it printed."""
-        _, printed = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, printed.decode()
+        if self.printed is None:
+            _, printed = self.process.communicate(timeout=PATIENCE)
+            self.printed = printed.decode()
+        return self.process.returncode, self.printed
 
 
 class Project:
@@ -158,8 +161,7 @@ def make_project(tmp_path, empty_database):
     yield make
     for project in made:
         for piped in project.started:
-            piped.process.kill()
-            piped.process.communicate()
+            piped.end()
 
 
 @pytest.fixture
