@@ -20,12 +20,15 @@ from portal.server_process import (
 )
 
 SECONDS = 30
-# As twistd does it: a child, its child in a new process session, the pid file, and the end.
+# As twistd does it: a child, its child in a new process session, the pid file, and the end of the
+# first as soon as the last says that it runs.
 DAEMON = """
 import os, signal, sys, time
+running, say_so = os.pipe()
 if os.fork():
-    _, status = os.wait()
-    sys.exit(os.waitstatus_to_exitcode(status))
+    os.close(say_so)
+    os.wait()
+    sys.exit(os.read(running, 1) != b"y")
 os.setsid()
 if os.fork():
     os._exit(0)
@@ -34,6 +37,7 @@ with open(sys.argv[1] + ".new", "w") as file:
     file.write(str(os.getpid()))
 os.rename(sys.argv[1] + ".new", sys.argv[1])
 print("in the background", flush=True)
+os.write(say_so, b"y")
 time.sleep(60)
 """
 

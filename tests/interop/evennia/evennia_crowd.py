@@ -44,10 +44,25 @@ class Typist:
         """Which of the lines came back, in that order."""
         return [(name, int(number)) for name, number in SAID.findall(self.seen)]
 
+    async def hear(self, number):
+        """Wait until a line has come back."""
+        await self.player.until(lambda: (self.player.name, number) in self.heard())
+
+    async def go_on(self):
+        """Wait until some lines more have come back."""
+        await self.hear(self.number + AFTERWARDS)
+
     async def finish(self):
-        """Type some lines more, and wait for the last."""
-        await self.stop_at(self.number + AFTERWARDS)
-        await self.player.until(lambda: (self.player.name, self.number) in self.heard())
+        """Type no more, and wait for the last line."""
+        await self.stop_at(self.number)
+        await self.hear(self.number)
+
+
+async def all_at_once(calls):
+    """Call them all, and wait for all."""
+    async with trio.open_nursery() as nursery:
+        for call in calls:
+            nursery.start_soon(call)
 
 
 async def log_in_with_saved_options(doors):

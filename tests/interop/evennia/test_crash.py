@@ -7,9 +7,11 @@ import os
 import re
 import signal
 from collections import Counter
+from functools import partial
 
 import pytest
-import trio
+
+from evennia_crowd import all_at_once
 
 pytestmark = pytest.mark.interop
 
@@ -65,15 +67,12 @@ async def test_nobody_is_dropped_and_every_line_is_accounted_for(game, crowd):
     owner, typists = crowd
     portal, server = game.portal_pid(), game.server_pid()
     os.kill(server, signal.SIGKILL)
-    async with trio.open_nursery() as nursery:
-        for typist in typists:
-            nursery.start_soon(type_a_little_more, typist)
+    await all_at_once(partial(type_a_little_more, typist) for typist in typists)
     for typist in typists:
         await hear_of_the_last_line(typist)
         check_lines(typist)
-    async with trio.open_nursery() as nursery:
-        for player in (owner, *(typist.player for typist in typists)):
-            nursery.start_soon(go_back_into_character, player)
+    everybody = [owner, *(typist.player for typist in typists)]
+    await all_at_once(partial(go_back_into_character, player) for player in everybody)
     assert game.portal_pid() == portal
     assert game.server_pid() != server
     assert game.events("server_restarts")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evennia_game import FRIENDS, SUPERUSER, SUPERUSER_ENVIRONMENT
+from evennia_game import SUPERUSER, SUPERUSER_ENVIRONMENT
 from players import PATIENCE
 
 pytestmark = pytest.mark.interop
@@ -47,8 +47,25 @@ def test_nothing_of_the_settings_can_be_read_by_others(game):
     assert "Umask:\t0022" in Path(f"/proc/{game.portal_pid()}/status").read_text()
 
 
-@pytest.mark.parametrize("way", ["hook", "run"])
-async def test_a_game_from_its_first_start_to_its_end(new_game, way):
+async def stop_by_launcher(game, owner):
+    assert "Evennia shut down." in await game.launcher("stop")
+
+
+async def reboot_and_shut_down(game, owner):
+    portal, server = game.portal_pid(), game.server_pid()
+    assert "Evennia running." in await game.launcher("reboot")
+    await owner.until_closed()
+    assert {portal, server}.isdisjoint({game.portal_pid(), game.server_pid()})
+    async with game.players() as doors:
+        owner = await doors.log_in(SUPERUSER)
+        await owner.say("@shutdown")
+        await owner.until_closed()
+
+
+@pytest.mark.parametrize(
+    ("way", "end"), [("hook", reboot_and_shut_down), ("run", stop_by_launcher)]
+)
+async def test_a_game_from_its_first_start_to_its_end(new_game, way, end):
     """The first Server orders a reset as soon as it runs; the owner is in before that is done."""
     game = new_game(way=way, fresh=True)
     assert "Evennia running." in await game.do(game.start, **SUPERUSER_ENVIRONMENT)
@@ -56,32 +73,17 @@ async def test_a_game_from_its_first_start_to_its_end(new_game, way):
         owner = await doors.log_in(SUPERUSER)
         await game.until(lambda: "Restarting Server once" in game.log("server"), "the set-up")
         await owner.say("@reload")
+        await owner.expect("Server restart initiated")
+        await owner.expect("... Server restarted.")
+        assert "Server reset" in await game.launcher("reset")
         await owner.expect("... Server restarted.")
         await owner.say("look")
         await owner.expect("Welcome to your new Evennia-based game")
-        said = await game.do(game.stop)
+        await end(game, owner)
         await owner.until_closed()
-    assert "Evennia shut down." in said
+    await game.until(lambda: not game.processes(), "the end of all processes")
     game.assert_nothing_left()
     assert game.launch("status").stdout.count("NOT RUNNING") == 2
-
-
-async def test_reboot(new_game):
-    game = new_game(way="hook")
-    await game.do(game.start)
-    portal, server = game.portal_pid(), game.server_pid()
-    async with game.players() as doors:
-        player = await doors.log_in(FRIENDS[0])
-        said = await game.do(game.launch, "reboot")
-        await player.until_closed()
-    assert "Evennia running." in said.stdout
-    assert {portal, server}.isdisjoint({game.portal_pid(), game.server_pid()})
-    async with game.players() as doors:
-        owner = await doors.log_in(SUPERUSER)
-        await owner.say("@shutdown")
-        await owner.until_closed()
-        await game.until(lambda: not game.processes(), "the end of all processes")
-    game.assert_nothing_left()
 
 
 @pytest.mark.parametrize("connected", [True, False])
