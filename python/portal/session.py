@@ -258,18 +258,24 @@ class Session:
         """Take a message from the player: `text="look"`, or any command by name."""
         self.sessionhandler.data_in(self, **kwargs)
 
-    def data_out(self, message: Mapping[str, Any] | None = None, /, **kwargs: Any) -> None:
+    def data_out(self, message: Mapping[str, Any] | str | None = None, /, **kwargs: Any) -> None:
         """Send a message to the player through the `send_<name>` hooks, `prompt` last.
 
-        Give a message, or its commands as keyword arguments (`text="hello"`). Each command calls
-        `send_<name>(*args, **kwargs)`, or `send_default(name, *args, **kwargs)` where the session
-        has no hook of that name. What a hook raises is passed on; the sessionhandler catches it.
+        Give a message, a text, or commands as keyword arguments (`text="hello"`). Each command
+        calls `send_<name>(*args, **kwargs)`, or `send_default(name, *args, **kwargs)` where the
+        session has no hook of that name; a text alone calls `send_text(text)`. What a hook raises
+        is passed on; the sessionhandler catches it.
         """
+        if isinstance(message, str):
+            if not kwargs:  # nearly every message
+                self.send_text(message)
+                return
+            message = {"text": message}
         if kwargs:
             message = normalise({**(message or {}), **kwargs})
         elif not message:
             return
-        elif len(message) == 1:  # nearly every message
+        elif len(message) == 1:  # nearly every other
             command = message.get("text")
             if (
                 type(command) is list
@@ -291,7 +297,7 @@ class Session:
             else:
                 hook(*args, **options)
 
-    def msg(self, message: Mapping[str, Any] | None = None, /, **kwargs: Any) -> None:
+    def msg(self, message: Mapping[str, Any] | str | None = None, /, **kwargs: Any) -> None:
         """Send a message to the player: another name of `data_out`."""
         self.data_out(message, **kwargs)
 
