@@ -113,6 +113,8 @@ OPTIONS = {"options": {}}
             {"b": [[1], OPTIONS], "a": [[2], OPTIONS], "prompt": [[">"], OPTIONS]},
             [("default:b", (1,), OPTIONS), ("default:a", (2,), OPTIONS), ("default:prompt", (">",), OPTIONS)],
         ),
+        ("hi", [("text", ("hi",), {})]),
+        ("", [("text", ("",), {})]),
         ({}, []),
         (None, []),
     ],
@@ -125,11 +127,13 @@ def test_output_goes_through_the_hooks(session, message, shown):
 def test_output_by_keyword(session):
     session.data_out(text="hi", prompt=">")
     session.msg({"hp": [[1], {}]}, text=("x", {"echo": False}))
+    session.msg("y", options={"raw": True})
     assert session.shown == [
         ("text", ("hi",), OPTIONS),
         ("default:prompt", (">",), OPTIONS),
         ("hp", (1,), OPTIONS),
         ("text", ("x",), {"echo": False, "options": {}}),
+        ("text", ("y",), {"options": {"raw": True}}),
     ]
 
 

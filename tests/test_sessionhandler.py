@@ -368,7 +368,9 @@ class TestOutput:
         player.shown.clear()
         world.handler.data_out_to(1, message("hello"))
         world.handler.data_out(player, message("again"))
-        assert player.shown == ["hello", "again"]
+        world.handler.data_out_to(1, "a text alone")
+        world.handler.data_out_to([1], "")
+        assert player.shown == ["hello", "again", "a text alone", ""]
 
     def test_to_many_and_to_nobody(self, world):
         players = [world.player() for _ in range(3)]

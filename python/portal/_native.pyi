@@ -71,6 +71,7 @@ class AmpDecoder:
         cls,
         compressed: dict[bytes, bytes],
         *,
+        texts: list[bytes] | None = None,
         max_keys: int = 512,
         max_box: int = 25_165_824,
         max_payload: int = 16_777_216,

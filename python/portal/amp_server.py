@@ -24,6 +24,7 @@ from portal.amp.commands import (
     PortalQuery,
 )
 from portal.amp.link import Link
+from portal.amp.responders import TextResponder
 from portal.config import Config
 from portal.errors import RemoteProtocolError
 from portal.hub.connection import Connection
@@ -94,7 +95,10 @@ class AmpServer:
             self.config.amp,
             self.metrics,
             responders={MsgStatus: self.launcher.answer_status},
-            packed={MsgServer2Portal: self.server.data, AdminServer2Portal: self.server.admin},
+            packed={
+                MsgServer2Portal: TextResponder(self.server.data),
+                AdminServer2Portal: self.server.admin,
+            },
             nursery=self._nursery,
             closing=self._closing,
             deadlines=self._boxes,

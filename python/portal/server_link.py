@@ -331,8 +331,8 @@ class LinkedServer:
 
     # ---- from the Server
 
-    def data(self, link: GameLink, sessid: int | list[int], kwargs: dict[str, Any]) -> None:
-        """Deliver a message of the game to one session or to several.
+    def data(self, link: GameLink, sessid: int | list[int], kwargs: dict[str, Any] | str) -> None:
+        """Deliver a message of the game, or a text alone, to one session or to several.
 
         Raises ServerUnavailable for a link that is not the Server's.
         """

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from portal.config import Config
+from portal.markup import read_look
 from portal.messages import is_normal, normalise
 from portal.throttle import Throttle
 
@@ -86,12 +87,13 @@ class Session:
     """One player's (or bot's) connection; `sessid` is its number, 0 until it is connected.
 
     `init_session` must be called before anything else. Times are seconds since the epoch.
-    `protocol_flags` says what the client can do. `acknowledged` tells whether a Server knows of
-    the session, `unanswered` how many messages the Server has not answered yet; both belong to
-    the sessionhandler, like the attributes after them.
+    `acknowledged` tells whether a Server knows of the session, `unanswered` how many messages the
+    Server has not answered yet; both belong to the sessionhandler, like the attributes after them.
     """
 
     __slots__ = (
+        "_flags",
+        "_look",
         "_server_data",
         "acknowledged",
         "address",
@@ -103,7 +105,6 @@ class Session:
         "extra",
         "input_paused",
         "logged_in",
-        "protocol_flags",
         "protocol_key",
         "puid",
         "sessid",
@@ -129,7 +130,8 @@ class Session:
     cmd_last: float
     cmd_last_visible: float
     cmd_total: int
-    protocol_flags: dict[str, Any]
+    _flags: dict[str, Any]
+    _look: int | None  # of a text without options; None when it has to be read
     extra: dict[str, Any] | None
     acknowledged: bool
     unanswered: int
@@ -164,6 +166,27 @@ class Session:
         self.unanswered = 0
         self.input_paused = False
         self.throttle = None  # made with the first message; most sessions are silent
+
+    @property
+    def protocol_flags(self) -> dict[str, Any]:
+        """What the client can do; take it from here whenever you change it, and keep it nowhere.
+
+        Whoever takes it may change it, so how texts are shown is read from it anew after that.
+        """
+        self._look = None
+        return self._flags
+
+    @protocol_flags.setter
+    def protocol_flags(self, value: dict[str, Any]) -> None:
+        self._look = None
+        self._flags = value
+
+    def _read_look(self, options: dict[str, Any] | None = None) -> int:
+        """How a text is shown (`portal.markup.read_look`); without options it is kept."""
+        if options:
+            return read_look(self._flags, options)
+        look = self._look = read_look(self._flags)
+        return look
 
     @property
     def server_data(self) -> dict[str, Any]:
@@ -235,18 +258,24 @@ class Session:
         """Take a message from the player: `text="look"`, or any command by name."""
         self.sessionhandler.data_in(self, **kwargs)
 
-    def data_out(self, message: Mapping[str, Any] | None = None, /, **kwargs: Any) -> None:
+    def data_out(self, message: Mapping[str, Any] | str | None = None, /, **kwargs: Any) -> None:
         """Send a message to the player through the `send_<name>` hooks, `prompt` last.
 
-        Give a message, or its commands as keyword arguments (`text="hello"`). Each command calls
-        `send_<name>(*args, **kwargs)`, or `send_default(name, *args, **kwargs)` where the session
-        has no hook of that name. What a hook raises is passed on; the sessionhandler catches it.
+        Give a message, a text, or commands as keyword arguments (`text="hello"`). Each command
+        calls `send_<name>(*args, **kwargs)`, or `send_default(name, *args, **kwargs)` where the
+        session has no hook of that name; a text alone calls `send_text(text)`. What a hook raises
+        is passed on; the sessionhandler catches it.
         """
+        if isinstance(message, str):
+            if not kwargs:  # nearly every message
+                self.send_text(message)
+                return
+            message = {"text": message}
         if kwargs:
             message = normalise({**(message or {}), **kwargs})
         elif not message:
             return
-        elif len(message) == 1:  # nearly every message
+        elif len(message) == 1:  # nearly every other
             command = message.get("text")
             if (
                 type(command) is list
@@ -268,7 +297,7 @@ class Session:
             else:
                 hook(*args, **options)
 
-    def msg(self, message: Mapping[str, Any] | None = None, /, **kwargs: Any) -> None:
+    def msg(self, message: Mapping[str, Any] | str | None = None, /, **kwargs: Any) -> None:
         """Send a message to the player: another name of `data_out`."""
         self.data_out(message, **kwargs)
 
@@ -290,7 +319,7 @@ class Session:
         data = dict(self.extra) if self.extra else {}
         for name in SYNC_ATTRIBUTES:
             data[name] = getattr(self, name) if name != "server_data" else self._server_data or {}
-        data["protocol_flags"] = dict(self.protocol_flags)
+        data["protocol_flags"] = dict(self._flags)
         return data
 
     def get_connection_data(self) -> dict[str, Any]:
@@ -356,9 +385,9 @@ class Session:
         for name, value in sync.items():
             setattr(self, name, dict(value) if isinstance(value, dict) else value)
         for name in NUMBERED_FLAGS:
-            if name in self.protocol_flags:
-                table = self.protocol_flags[name]
-                self.protocol_flags[name] = {int(key): size for key, size in table.items()}
+            if name in self._flags:
+                table = self._flags[name]
+                self._flags[name] = {int(key): size for key, size in table.items()}
         self.acknowledged = state["acknowledged"]
         self.unanswered = state["unanswered"]
         self.input_paused = state["input_paused"]

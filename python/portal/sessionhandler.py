@@ -160,8 +160,8 @@ class PortalSessionHandler:
         secret = not session.logged_in or session.echo_hidden
         self.delivery.take(session, message, secret)
 
-    def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any]) -> None:
-        """Show a message of the game to one session, or to each of a list.
+    def data_out_to(self, sessid: int | list[int], message: Mapping[str, Any] | str) -> None:
+        """Show a message of the game, or a text alone, to one session, or to each of a list.
 
         A session that has ended meanwhile is passed over and counted.
         """

@@ -20,6 +20,7 @@ from portal.amp.commands import (
     ProtocolSwitchCommand,
     StartTLS,
 )
+from portal.amp.responders import TextResponder
 from portal.errors import LocalProtocolError, NotBegun, RemoteProtocolError
 
 
@@ -231,6 +232,25 @@ def test_packed_messages(make_link, metrics):
     assert told == [(link, [1, 2], {"text": [["x"], {}]}), (link, 0, {"operation": "\x03"})]
     assert link.connection.take_boxes() == [{"_answer": b"1"}] * 2
     assert metrics.amp_messages_received == 2
+
+
+def test_a_text_alone_for_whoever_takes_it(make_link, wire):
+    told = []
+    respond = TextResponder(lambda _link, *message: told.append(message))
+    link = make_link(packed={MsgServer2Portal: respond, AdminServer2Portal: respond.function})
+    text = {"text": [["x"], {"options": {}}]}
+    more = {"text": [["x"], {"options": {"raw": True}}]}
+    name = "text"
+    memoized = {name: [[name], {"options": {}}]}
+    link.receive_data(
+        packed_message(make_link, MsgServer2Portal, 1, text)
+        + packed_message(make_link, MsgServer2Portal, [1, 2], text)
+        + packed_message(make_link, MsgServer2Portal, 1, more)
+        + packed_message(make_link, AdminServer2Portal, 1, text)
+        + as_message(wire, pickle.dumps((1, memoized), 5))
+    )
+    assert told == [(1, "x"), ([1, 2], text), (1, more), (1, text), (1, memoized)]
+    assert len(link.connection.take_boxes()) == 5
 
 
 def test_packed_messages_that_the_codec_leaves_to_pickle(make_link, wire, metrics):

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from portal._native import PLAIN, READ, AmpDecoder, dump_packed, encode_message, scan_pickle
+from portal._native import (
+    PLAIN,
+    READ,
+    AmpDecoder,
+    dump_packed,
+    encode_answer,
+    encode_message,
+    scan_pickle,
+)
 
 scalars = (
     st.none()
@@ -192,6 +200,69 @@ def test_messages(message, protocol):
 def test_what_is_left_to_pickle(value):
     data = pickle.dumps(value, 5)
     assert read(data) == (data, PLAIN)
+
+
+def read_texts(data, size=None):
+    """What a decoder makes of a payload that hands out texts alone, and of an answer behind it."""
+    decoder = AmpDecoder({b"Admin": b"k", b"Msg": b"k"}, texts=[b"Msg"])
+    wire = encode_message(b"Msg", b"k", data, 1, 1) + encode_answer(b"1")
+    pieces = [wire[at : at + (size or len(wire))] for at in range(0, len(wire), size or len(wire))]
+    first, answer = [item for piece in pieces for item in decoder.receive_data(piece)]
+    assert answer == b"1"
+    assert first[:2] == (b"Msg", b"1")
+    return first[2:]
+
+
+@pytest.mark.parametrize("text", ["hi", "", "\N{SNOWMAN}" * 300, "options", "text", "a" * 70_000])
+@pytest.mark.parametrize("sessid", [0, 1, 255, 256, 70_000, 2**40, -1])
+def test_a_text_alone(sessid, text):
+    message = (sessid, {"text": [[text], {"options": {}}]})
+    for protocol in (2, 3, 4, 5):
+        data = pickle.dumps(message, protocol)
+        assert read_texts(data) in (((sessid, text), READ, ""), (message, READ, ""))
+        # A text that is a key, too, comes out of the memo.
+        assert text in ("options", "text") or type(read_texts(data)[0][1]) is str
+    data = pickle.dumps(message) if len(text) > 60_000 else dump_packed(*message)
+    assert read_texts(data) == ((sessid, text), READ, "")
+    assert read(data) == (message, READ)  # by one that was not asked for texts
+
+
+def test_a_text_alone_at_every_cut():
+    data = pickle.dumps((7, {"text": [["hi"], {"options": {}}]}))
+    for size in range(1, 120):
+        assert read_texts(data, size) == ((7, "hi"), READ, "")
+    for cut in range(len(data)):
+        assert read_texts(data[:cut])[0] == data[:cut]  # rejected as ever
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        (True, {"text": [["hi"], {"options": {}}]}),
+        ([7], {"text": [["hi"], {"options": {}}]}),
+        (7, {"text": [["hi"], {}]}),
+        (7, {"text": [["hi"], {"options": {"raw": True}}]}),
+        (7, {"text": [["hi"], {"options": None}]}),
+        (7, {"text": [["hi"], {"options": {}, "type": "look"}]}),
+        (7, {"text": [["hi", "ho"], {"options": {}}]}),
+        (7, {"text": [[], {"options": {}}]}),
+        (7, {"text": [[1], {"options": {}}]}),
+        (7, {"text": [["\ud800"], {"options": {}}]}),
+        (7, {"text": [[b"hi"], {"options": {}}]}),
+        (7, {"text": ["hi", {"options": {}}]}),
+        (7, {"text": [["hi"], {"options": {}}], "prompt": [["> "], {"options": {}}]}),
+        (7, {"prompt": [["hi"], {"options": {}}]}),
+        (7, {}),
+        {"text": [["hi"], {"options": {}}]},
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_what_is_no_text_alone_comes_as_ever(message, protocol):
+    data = pickle.dumps(message, protocol)
+    decoder = AmpDecoder({b"Msg": b"k"})
+    ((_, _, *expected),) = decoder.receive_data(encode_message(b"Msg", b"k", data, 1, 1))
+    assert list(read_texts(data)) == expected
+    assert type(expected[0]) is bytes or type(expected[0][1]) is dict
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,45 @@ def test_text(world, message, flags, expected):
     assert b"".join(world.connection.take()) == expected
 
 
+def load_flags(session, flags):
+    session.load_sync_data({"protocol_flags": flags})
+
+
+def restore_flags(session, flags):
+    state = session.get_state()
+    state["sync"]["protocol_flags"] = flags
+    session.set_state(state)
+
+
+def say_terminal(session, _flags):
+    for name in (b"A", b"B", b"MTTS 4"):
+        session.receive_data(b"\xff\xfb\x18\xff\xfa\x18\0" + name + b"\xff\xf0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session, flags: session.protocol_flags.update(flags),
+        lambda session, flags: setattr(session, "protocol_flags", flags),
+        load_flags,
+        restore_flags,
+        say_terminal,
+    ],
+)
+def test_another_look_counts_from_the_next_text(world, change):
+    session, take = world.session, world.connection.take
+    red, plain, marked = b"\x1b[1m\x1b[31mhi\x1b[0m\r\n", b"hi\r\n", b"|rhi\r\n"
+    for options in ({}, {"raw": True}, {"nocolor": True}, {}):  # these are for one text
+        session.send_text("|rhi", options=options)
+    assert take() == [red, marked, plain, red]
+    change(session, {"NOCOLOR": True})
+    take()
+    session.send_text("|rhi", options={})
+    session.send_text("|rhi", options={"raw": True})
+    session.send_text("|rhi")
+    assert take() == [plain, marked, plain]
+
+
 def test_what_telnet_cannot_say_is_left_out(world):
     world.session.data_out(logged_in=None, map={"a": 1}, text="hi")
     assert world.connection.take() == [b"hi\r\n"]

@@ -103,6 +103,24 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The next part that is not about the memo.
+    fn read_value(&mut self) -> Option<Part<'a>> {
+        loop {
+            match self.read()? {
+                Part::Memoize | Part::Put(_) => {}
+                part => return Some(part),
+            }
+        }
+    }
+
+    /// Read these parts; `None` when others come.
+    fn expect(&mut self, parts: &[Part<'_>]) -> Option<()> {
+        parts
+            .iter()
+            .all(|part| self.read_value().as_ref() == Some(part))
+            .then_some(())
+    }
+
     fn leaf(&mut self, opcode: u8) -> Option<Leaf<'a>> {
         Some(match opcode {
             b'N' => Leaf::None,
@@ -152,6 +170,44 @@ impl<'a> Parts<'a> {
         self.rest = rest;
         Some(taken)
     }
+}
+
+/// What the pickle of [`plain_text`] has around its text, after the number and but for the memo.
+const BEFORE_TEXT: [Part<'_>; 5] = [
+    Part::Dict,
+    Part::Leaf(Leaf::Text(b"text")),
+    Part::List,
+    Part::Mark,
+    Part::List,
+];
+const AFTER_TEXT: [Part<'_>; 9] = [
+    Part::Append,
+    Part::Dict,
+    Part::Leaf(Leaf::Text(b"options")),
+    Part::Dict,
+    Part::SetItem,
+    Part::Appends,
+    Part::SetItem,
+    Part::TupleOf(2),
+    Part::Stop,
+];
+
+/// The number and the text of a message that is a text and nothing else:
+/// `(number, {"text": [[text], {"options": {}}]})`, as every pickler writes it.
+///
+/// `None` for all others, and where values come out of the memo.
+#[must_use]
+pub fn plain_text(pickle: &[u8]) -> Option<(i64, &[u8])> {
+    let mut parts = Parts::new(pickle);
+    let Part::Leaf(Leaf::Int(number)) = parts.read_value()? else {
+        return None;
+    };
+    parts.expect(&BEFORE_TEXT)?;
+    let Part::Leaf(Leaf::Text(text)) = parts.read_value()? else {
+        return None;
+    };
+    parts.expect(&AFTER_TEXT)?;
+    Some((number, text))
 }
 
 /// What stands before a value's first opcode: protocol 5.

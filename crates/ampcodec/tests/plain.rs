@@ -1,7 +1,7 @@
 //! The opcodes of plain values: read as they were written, and never past the end.
 
 use ampcodec::payload::{Scanner, Verdict};
-use ampcodec::plain::{HEADER, Leaf, Part, Parts, put};
+use ampcodec::plain::{HEADER, Leaf, Part, Parts, plain_text, put};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -92,6 +92,69 @@ fn what_is_left_to_an_unpickler() {
     ];
     for pickle in cases {
         assert_eq!(Parts::new(pickle).read(), None, "{pickle:02x?}");
+    }
+}
+
+/// `(7, {"text": [["hi"], {"options": {}}]})`.
+fn text_message() -> Vec<Part<'static>> {
+    let text = |text| Part::Leaf(Leaf::Text(text));
+    let number = Part::Leaf(Leaf::Int(7));
+    let args = [Part::Mark, Part::List, text(b"hi"), Part::Append];
+    let kwargs = [Part::Dict, text(b"options"), Part::Dict, Part::SetItem];
+    let ends = [Part::Appends, Part::SetItem, Part::TupleOf(2), Part::Stop];
+    [
+        &[number, Part::Dict, text(b"text"), Part::List],
+        &args[..],
+        &kwargs,
+        &ends,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_text_alone_is_found_with_and_without_a_memo() {
+    let parts = text_message();
+    assert_eq!(plain_text(&written(&parts)), Some((7, &b"hi"[..])));
+    for noted in [Part::Memoize, Part::Put(300)] {
+        let mut memoized = Vec::new();
+        for part in &parts {
+            memoized.extend([*part, noted]);
+        }
+        assert_eq!(plain_text(&written(&memoized)), Some((7, &b"hi"[..])));
+    }
+}
+
+#[test]
+fn another_message_is_no_text_alone() {
+    let parts = text_message();
+    let others = [
+        Part::Get(0),
+        Part::Leaf(Leaf::None),
+        Part::Leaf(Leaf::Text(b"Text")),
+        Part::Mark,
+    ];
+    for at in 0..parts.len() {
+        for other in others {
+            let mut changed = parts.clone();
+            changed[at] = other;
+            let shown =
+                other == parts[at] || (at == 6 && matches!(other, Part::Leaf(Leaf::Text(_))));
+            assert_eq!(
+                plain_text(&written(&changed)).is_some(),
+                shown,
+                "{at} {other:?}"
+            );
+            changed = parts.clone();
+            changed.insert(at, other);
+            assert_eq!(plain_text(&written(&changed)), None, "{at} {other:?}");
+        }
+        let mut shorter = parts.clone();
+        shorter.remove(at);
+        assert_eq!(plain_text(&written(&shorter)), None, "{at}");
+    }
+    let whole = written(&parts);
+    for cut in 0..whole.len() {
+        assert_eq!(plain_text(&whole[..cut]), None, "{cut}");
     }
 }
 

@@ -16,8 +16,8 @@ pub struct AmpDecoder {
     router: Router,
     unpacker: Unpacker,
     reader: Reader,
-    /// The names of the router's commands.
-    commands: Vec<Py<PyBytes>>,
+    /// The names of the router's commands, and whether a text alone is handed out as one.
+    commands: Vec<(Py<PyBytes>, bool)>,
     keys: Keys<PyBytes>,
     #[pyo3(get, set)]
     max_payload: usize,
@@ -26,21 +26,25 @@ pub struct AmpDecoder {
 #[pymethods]
 impl AmpDecoder {
     #[new]
-    #[pyo3(signature = (compressed, *, max_keys=512, max_box=25_165_824, max_payload=16_777_216))]
+    #[pyo3(signature = (compressed, *, texts=None, max_keys=512, max_box=25_165_824,
+        max_payload=16_777_216))]
     fn new(
         compressed: &Bound<'_, PyDict>,
+        texts: Option<Vec<Vec<u8>>>,
         max_keys: usize,
         max_box: usize,
         max_payload: usize,
     ) -> PyResult<Self> {
         let mut router = Router::default();
         let mut commands = Vec::new();
+        let texts = texts.unwrap_or_default();
         for (command, argument) in compressed {
             let command = command.cast_into::<PyBytes>()?;
             router
                 .add(command.as_bytes(), argument.extract()?)
                 .map_err(box_error)?;
-            commands.push(command.unbind());
+            let as_text = texts.iter().any(|each| each == command.as_bytes());
+            commands.push((command.unbind(), as_text));
         }
         Ok(Self {
             decoder: Decoder::new(Limits {
@@ -69,9 +73,10 @@ impl AmpDecoder {
                     let (unpacker, limit) = (&mut self.unpacker, self.max_payload);
                     let name = self.router.argument(route);
                     let payload = work_on(py, raw.size(), || unpacker.unpack(raw, name, limit));
-                    let command = self.commands[route].bind(py);
+                    let (command, as_text) = &self.commands[route];
+                    let text = as_text.then(|| Reader::text(py, &payload)).flatten();
                     let ask = ask.map(|tag| PyBytes::new(py, tag));
-                    if let Some(message) = self.reader.message(py, &payload) {
+                    if let Some(message) = text.or_else(|| self.reader.message(py, &payload)) {
                         list.append((command, ask, message, READ, ""))?;
                     } else {
                         let (verdict, reason) = verdict_and_reason(&payload.verdict);

@@ -2,7 +2,7 @@
 
 use ampcodec::message::Payload;
 use ampcodec::payload::Verdict;
-use ampcodec::plain::{Leaf, Part, Parts};
+use ampcodec::plain::{Leaf, Part, Parts, plain_text};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -40,6 +40,18 @@ impl Reader {
         let value = self.value(py, payload.pickle, payload.recalls);
         self.clear();
         value?.cast_into_exact().ok().filter(is_message)
+    }
+
+    /// The number and the text, where a payload holds a text and nothing else: `(sessid, text)`.
+    ///
+    /// `None` for every other payload; `message` reads those.
+    pub fn text<'py>(py: Python<'py>, payload: &Payload<'_>) -> Option<Bound<'py, PyTuple>> {
+        if payload.verdict != Verdict::Plain {
+            return None;
+        }
+        let (sessid, text) = plain_text(payload.pickle)?;
+        let text = PyString::from_bytes(py, text).ok()?;
+        (sessid, text).into_pyobject(py).ok()
     }
 
     fn value<'py>(

@@ -26,7 +26,7 @@ import trio
 from portal.amp.boxes import AmpDecoder, Box, encode_box, encode_message
 from portal.amp.commands import Command, PackedCommand
 from portal.amp.payload import dumps
-from portal.amp.responders import DeferredAnswer, PackedResponder, Responder, Responders
+from portal.amp.responders import DeferredAnswer, PackedFunctions, Responder, Responders
 from portal.errors import ConnectionLost, RemoteAMPError
 from portal.hub.poller import LINK
 
@@ -107,7 +107,7 @@ class Link:
         metrics: "Metrics",
         *,
         responders: Mapping[type[Command], Responder],
-        packed: Mapping[type[PackedCommand], PackedResponder],
+        packed: PackedFunctions,
         nursery: trio.Nursery | None = None,
         closing: Callable[["Link"], None] | None = None,
         lost: Callable[["Link", Exception | None], None] | None = None,
@@ -122,8 +122,7 @@ class Link:
         self.closed = False
         self.unanswered_bytes = 0
         self._asks: dict[bytes, tuple[Answered | None, Any, int]] = {}
-        self._begun = False
-        self._box_begun = False
+        self._begun = self._box_begun = False
         self._closing = closing
         self._counter = 0
         self._deadlines = deadlines
@@ -133,6 +132,7 @@ class Link:
         self._unknown_answers = 0
         self._decoder = AmpDecoder(
             self._responders.compressed(),
+            texts=self._responders.texts(),
             max_keys=config.box_keys,
             max_box=config.box_bytes,
             max_payload=config.payload_bytes,

@@ -76,6 +76,19 @@ class DeferredAnswer:
         self.done = True
 
 
+class TextResponder(NamedTuple):
+    """A packed function that takes a text for a message that is nothing else.
+
+    Of `{"text": [[text], {"options": {}}]}`, which is nearly every message, it gets the text
+    alone; every other comes as it is, and so may this one when its pickle is unusual.
+    """
+
+    function: Callable[["Link", Any, dict[Any, Any] | str], None]
+
+
+PackedFunctions = Mapping[type[PackedCommand], PackedResponder | TextResponder]
+
+
 class _Entry(NamedTuple):
     command: type[Command]
     function: Responder
@@ -96,18 +109,26 @@ class Responders:
         "_packed",
         "_running",
         "_table",
+        "_texts",
     )
 
     def __init__(
         self,
         link: "Link",
         responders: Mapping[type[Command], Responder],
-        packed: Mapping[type[PackedCommand], PackedResponder],
+        packed: PackedFunctions,
         nursery: "trio.Nursery | None",
     ) -> None:
         self._link = link
         self._nursery = nursery
-        self._packed = {command.name: (command, function) for command, function in packed.items()}
+        self._packed: dict[bytes, tuple[type[PackedCommand], Callable[..., None]]] = {}
+        self._texts: list[bytes] = []
+        for kind, respond in packed.items():
+            if isinstance(respond, TextResponder):
+                self._texts.append(kind.name)
+                self._packed[kind.name] = (kind, respond.function)
+            else:
+                self._packed[kind.name] = (kind, respond)
         self._table: dict[bytes, _Entry] = {}
         self._running = 0
         self._answers: list[bytes] = []  # tags of the packed messages of this read
@@ -135,6 +156,10 @@ class Responders:
     def compressed(self) -> dict[bytes, bytes]:
         """Name the commands whose payload the decoder puts together, and the argument of each."""
         return {name: command.key for name, (command, _) in self._packed.items()}
+
+    def texts(self) -> list[bytes]:
+        """Name those of them whose function takes a text alone."""
+        return self._texts
 
     def receive_packed(self, item: PackedItem) -> None:
         """Read one packed message and hand it to its function; nothing is raised."""

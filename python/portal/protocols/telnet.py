@@ -13,7 +13,6 @@ import structlog
 from portal.config import Config
 from portal.hub.connection import Connection
 from portal.hub.hub import Hub
-from portal.markup import read_look
 from portal.metrics import Metrics
 from portal.protocols.player import PlayerProtocol, PlayerSession
 from portal.protocols.rendering import Rendering
@@ -151,7 +150,7 @@ class TelnetSession(PlayerSession):
             except UnicodeDecodeError:
                 others = self.protocol.config.telnet.more_encodings
                 text = decode_text(event, codec.encoding, others)
-            echoed = self.protocol_flags.get("LOCALECHO") and not codec.hidden
+            echoed = self._flags.get("LOCALECHO") and not codec.hidden
             self.data_in(text=text)
             if echoed:
                 self.echo_line(text)
@@ -217,7 +216,9 @@ class TelnetSession(PlayerSession):
             text = str(text)
         options = kwargs.get("options") or None
         codec = self.codec
-        look = read_look(self.protocol_flags, options)
+        look = None if options else self._look
+        if look is None:
+            look = self._read_look(options)
         rendering = self.protocol.rendering
         if options:
             echo = options.get("echo")
@@ -262,7 +263,7 @@ class TelnetSession(PlayerSession):
 
     def keep_alive(self) -> None:
         """Send a NOP, unless the player has switched that off, and again when it is time."""
-        if not self.protocol_flags.get("NOPKEEPALIVE"):
+        if not self._flags.get("NOPKEEPALIVE"):
             self.connection.write(KEEPALIVE)
         self.protocol.keep_alive(self)
 

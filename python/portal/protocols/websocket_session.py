@@ -12,7 +12,6 @@ import structlog
 from portal.config import Config
 from portal.errors import LocalProtocolError, RemoteProtocolError
 from portal.hub.connection import Connection
-from portal.markup import read_look
 from portal.protocols.player import PlayerSession
 from portal.throttle import TokenBucket
 from portal.wire.formats import DEFAULT, FORMATS, choose_format
@@ -264,7 +263,7 @@ class WebSocketSession(PlayerSession):
                 elif len(text) > self.protocol.short_length and self._is_too_long(text):
                     self._tell_too_long()
                 else:
-                    echoed = self.protocol_flags.get("LOCALECHO") and not self._hidden
+                    echoed = self._flags.get("LOCALECHO") and not self._hidden
                     self.data_in(text=[[text], kwargs] if kwargs else text)
                     if echoed:
                         self.echo_line(text)
@@ -290,14 +289,14 @@ class WebSocketSession(PlayerSession):
 
     def _learn_size(self, options: Mapping[str, Any]) -> None:
         """Note the size of the client's window; the message still goes on to the game."""
-        known, learnt = self.protocol_flags, {}
+        known, learnt = self._flags, {}
         for name, flag in SIZES.items():
             size = options.get(name)
             if type(size) is int and 0 < size <= LARGEST_SIZE and known.get(flag) != {0: size}:
                 learnt[flag] = {0: size}
         # Each change is told to the game, so they have the limit of other controls.
         if learnt and self.admit():
-            known.update(learnt)
+            self.protocol_flags.update(learnt)
             self.sessionhandler.sync(self)
 
     def _refuse(self, reason: str) -> None:
@@ -334,7 +333,7 @@ class WebSocketSession(PlayerSession):
 
     def _is_special(self) -> bool:
         """Whether the player wants texts in another way than most."""
-        flags = self.protocol_flags
+        flags = self._flags
         return bool(flags.get("RAW") or flags.get("NOCOLOR") or flags.get("SCREENREADER"))
 
     def _send_with_options(
@@ -347,7 +346,7 @@ class WebSocketSession(PlayerSession):
         shown = self.format.encode_text(
             self.protocol.rendering.markup,
             text,
-            read_look(self.protocol_flags, options or None),
+            self._read_look(options),
             as_is=bool(options.get("client_raw")),
         )
         rest = {name: value for name, value in kwargs.items() if name != "options"}
