@@ -244,7 +244,7 @@ def test_no_pid_file(tmp_path):
 
 
 SUBREAPER = """
-import os, sys, time, trio
+import os, pathlib, sys, time, trio, trio.testing
 from portal.config import ServerConfig
 from portal.server_process import become_subreaper, start_process, read_pid
 
@@ -257,6 +257,9 @@ async def main():
         nursery.start_soon(process.wait)
         while process.pid != read_pid(sys.argv[2]):
             await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked()
+        children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        assert children == [str(other), str(process.pid)], children
         process.signal(15)
     assert process.returncode == 5, process.returncode
     assert os.waitpid(other, 0)[1] == 0
@@ -270,7 +273,7 @@ trio.run(main)
 
 
 async def test_a_portal_is_the_reaper_of_what_its_servers_leave_behind(tmp_path):
-    config = in_background(tmp_path)
+    config = in_background(tmp_path, DAEMON.replace("    os.wait()\n", ""))  # as twistd
     done = await trio.run_process(
         [sys.executable, "-c", SUBREAPER, *config.command[1:]], capture_stdout=True
     )

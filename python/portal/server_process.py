@@ -127,11 +127,10 @@ class Daemon:
         """Wait until it has ended, and reap it with those of its group that became our children."""
         if not self.lives:
             return
+        self._reap()  # those who put it into the background
         await trio.lowlevel.wait_readable(self._descriptor)
         self.close()
-        for pid, status in _reap(self._group):
-            if pid == self.pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
+        self._reap()
 
     def signal(self, number: signal.Signals) -> None:
         """Signal it alone: its group may have been made by others."""
@@ -144,6 +143,11 @@ class Daemon:
         if self.lives:
             self.lives = False
             os.close(self._descriptor)
+
+    def _reap(self) -> None:
+        for pid, status in _reap(self._group):
+            if pid == self.pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
 
 
 class Starter:
