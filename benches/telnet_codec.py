@@ -71,7 +71,7 @@ class Nowhere:
     def sync(self, session):
         pass
 
-    def data_in(self, session, /, **kwargs):
+    def data_in(self, session, text=None, /, **kwargs):
         pass
 
 

@@ -16,6 +16,7 @@ from portal.holding import (
     UNCERTAIN_UNNAMED,
     Reason,
 )
+from portal.messages import text_to_message
 from portal.metrics import Metrics
 from portal.session import Session
 
@@ -40,7 +41,7 @@ class Link:
         self.during = lambda session, message: None
 
     def send_msg(self, session, message, secret):
-        self.sent.append((session.sessid, message["text"][0][0], secret))
+        self.sent.append((session.sessid, text_to_message(message)["text"][0][0], secret))
         self.during(session, message)
 
     def send_admin(self, operation, sessid=0, **kwargs):
@@ -54,7 +55,8 @@ def line(text):
 class World:
     """A Delivery with two players and a link."""
 
-    def __init__(self, **server):
+    def __init__(self, form=line, **server):
+        self.form = form
         limits = LimitsConfig(held_lines=3, unanswered_messages=4)
         self.metrics = Metrics()
         self.sessions = {}
@@ -77,7 +79,7 @@ class World:
 
     def take(self, sessid, *texts, secret=False):
         for text in texts:
-            self.delivery.take(self.sessions[sessid], line(text), secret)
+            self.delivery.take(self.sessions[sessid], self.form(text), secret)
 
     def bring(self):
         self.delivery.link = self.link
@@ -90,14 +92,20 @@ class World:
         self.told.clear()
 
 
-@pytest.fixture
-def world():
-    return World()
+@pytest.fixture(params=[line, str], ids=["message", "text"])
+def form(request):
+    """In which form lines are taken; nothing else may depend on it."""
+    return request.param
 
 
 @pytest.fixture
-def resending():
-    return World(resend_uncertain=True)
+def world(form):
+    return World(form)
+
+
+@pytest.fixture
+def resending(form):
+    return World(form, resend_uncertain=True)
 
 
 def test_sent_while_the_server_is_there(world):
@@ -222,6 +230,7 @@ def test_uncertain_is_sent_again_once_ahead_of_the_rest(resending):
 
 
 @pytest.mark.parametrize("make", ["world", "resending"])
+@pytest.mark.usefixtures("form")
 def test_uncertain_of_an_older_server_while_the_next_is_at_work(make, request):
     world = request.getfixturevalue(make)
     world.bring()
@@ -291,7 +300,7 @@ def test_what_comes_while_an_older_server_s_lines_are_sent_again_goes_behind(res
     world.bring()
 
     def answer_back(session, message):
-        if message["text"][0] == ["a"]:
+        if text_to_message(message)["text"][0] == ["a"]:
             world.take(1, "c")
 
     world.link.during = answer_back

@@ -160,7 +160,7 @@ async def test_a_line_is_answered_before_it_has_been_taken_in(house, game):
     assert early.shown == [Reason.STARTING, "Welcome!"]
     player = house.player()
     assert player.shown == ["Welcome!"]
-    player.data_in(text="hello")
+    player.data_in("hello")
     assert player.shown == ["Welcome!", "You say: hello"]
     assert player.acknowledged
     assert player.unanswered == 0
@@ -179,8 +179,8 @@ async def test_a_session_that_is_ended_in_the_midst_of_its_line_ends_once(house,
 
     await house.begin(game)
     player = house.player()
-    player.data_in(text="quit")
-    player.data_in(text="and more")
+    player.data_in("quit")
+    player.data_in("and more")
     assert player.ended == "Goodbye."
     assert player.shown == ["Welcome!", "Goodbye."]
     assert game.events == [("connect", 1), ("disconnect", 1, "Goodbye."), "returned"]
@@ -215,14 +215,14 @@ async def test_what_comes_while_the_game_is_at_work_comes_next(house, game):
     def text(session, line, **_options):
         if line == "first":
             house.handler.disconnect(other)
-            player.data_in(text="second")
-            player.data_in(text="third")
+            player.data_in("second")
+            player.data_in("third")
         game.events.append(line)
 
     await house.begin(game)
     player, other = house.player(), house.player()
     game.events.clear()
-    player.data_in(text="first")
+    player.data_in("first")
     assert [each if type(each) is str else each[:2] for each in game.events] == [
         "first",
         ("disconnect", other.sessid),
@@ -238,14 +238,14 @@ async def test_calls_do_not_nest_however_long_two_talk(house, game):
     def answer(text):
         depths.add(depth())
         if len(player.shown) <= 2 * sys.getrecursionlimit():
-            player.data_in(text=text[-10:])
+            player.data_in(text[-10:])
 
     await house.begin(game)
     player = house.player()
     player.at_text = answer
     player.throttle = None
     house.handler.limits = LimitsConfig(commands_per_second=1e9, command_burst=10**9)
-    player.data_in(text="ping")
+    player.data_in("ping")
     await trio.testing.wait_all_tasks_blocked()
     assert len(player.shown) > 2 * sys.getrecursionlimit()
     assert max(depths) - min(depths) < 30
@@ -275,7 +275,7 @@ async def test_more_than_a_slice_of_time_is_handed_over_in_turns(house, game, mo
     assert game.events == [("connect", player.sessid) for player in players]
     assert set(turns) >= {0, 1, 2, 3, 4, 5}, "others had their turn between two sessions"
     game.events.clear()
-    players[0].data_in(text="at once")
+    players[0].data_in("at once")
     assert game.events == ["at once"]
 
 
@@ -295,7 +295,7 @@ async def test_functions_that_wait_answer_later(make_house, game):
     player = house.player()
     game.events.clear()
     for number in range(4):
-        player.data_in(text=str(number))
+        player.data_in(str(number))
     assert player.unanswered == 4
     assert house.handler.is_waiting(player)
     assert player.paused
@@ -320,10 +320,10 @@ async def test_what_fails_costs_its_own_message(house, game):
     await house.begin(game)
     player = house.player()
     with structlog.testing.capture_logs() as logs:
-        player.data_in(text="crash")
+        player.data_in("crash")
         player.data_in(slow=None)
         await trio.testing.wait_all_tasks_blocked()
-        player.data_in(text="on we go")
+        player.data_in("on we go")
     refused = [each for each in logs if each["event"] == "server_refused_message"]
     assert [each["error"] for each in refused] == [
         "EXCEPTION: text failed",
@@ -338,7 +338,7 @@ async def test_what_nobody_foresaw_is_answered_without_its_text(house, game):
     player = house.player()
     game.sessions.call_inputfuncs = lambda *_: 1 / 0
     with structlog.testing.capture_logs() as logs:
-        player.data_in(text="look")
+        player.data_in("look")
     assert [each["event"] for each in logs] == ["game_failed", "server_refused_message"]
     assert logs[1]["error"] == "EXCEPTION: ZeroDivisionError"
     assert player.unanswered == 0
@@ -481,19 +481,19 @@ async def test_a_reload_keeps_players_and_what_they_type(house, game):
         if line == "@reload":
             session.server_data["room"] = "quay"
             game.reload()
-            player.data_in(text="said meanwhile")
+            player.data_in("said meanwhile")
             game.events.append("goes on")
 
     await house.begin(game)
     player = house.player()
-    player.data_in(text="@reload")
-    player.data_in(text="said later")
+    player.data_in("@reload")
+    player.data_in("said later")
     assert player.shown[-1] == Reason.RESTARTING
     await trio.testing.wait_all_tasks_blocked()
     assert house.departures == ["reload"]
     assert house.supervisor.synced_out == 1
     assert house.handler.link is None
-    player.data_in(text="said to nobody")
+    player.data_in("said to nobody")
     second = make_game()
     await house.begin(second)
     assert second.events == [("sync", 1), "said meanwhile", "said later", "said to nobody"]
@@ -534,10 +534,10 @@ async def test_what_a_leaving_game_has_not_begun_is_kept_in_front(autojump_clock
     await house.begin(game)
     player = house.player()
     for line in ("runs", "waits", "waits too"):
-        player.data_in(text=line)
+        player.data_in(line)
     game.stop()
     await trio.testing.wait_all_tasks_blocked()
-    player.data_in(text="comes later")
+    player.data_in("comes later")
     await trio.sleep(2)
     assert house.departures == [""]
     assert began == ["runs"]
@@ -555,7 +555,7 @@ async def test_a_game_that_is_cut_off_leaves_its_lines_uncertain(house, game):
 
     scope = await house.begin(game)
     player = house.player()
-    player.data_in(text="kill dragon")
+    player.data_in("kill dragon")
     scope.cancel()
     await trio.testing.wait_all_tasks_blocked()
     assert player.shown[-2:] == [Reason.LOST, UNCERTAIN + "kill dragon"]
@@ -579,8 +579,8 @@ async def test_a_portal_that_closes_the_link_has_the_game_leave(autojump_clock, 
 
     await house.begin(game)
     player = house.player()
-    player.data_in(text="runs")
-    player.data_in(text="waits")
+    player.data_in("runs")
+    player.data_in("waits")
     link = house.server.link
     house.server.close()
     assert player.shown[-2:] == [Reason.LOST, UNCERTAIN + "runs"]
@@ -598,7 +598,7 @@ async def test_what_was_not_handed_over_is_not_uncertain(house, game):
     @game.inputfunc
     def text(session, line, **_options):
         game.events.append(line)
-        other.data_in(text="not seen")
+        other.data_in("not seen")
         house.handler.sync(other)
         house.server.close()
         session.msg("into the void")
@@ -606,7 +606,7 @@ async def test_what_was_not_handed_over_is_not_uncertain(house, game):
     await house.begin(game)
     player, other = house.player(), house.player()
     game.events.clear()
-    player.data_in(text="seen")
+    player.data_in("seen")
     assert game.events == ["seen"]
     assert player.shown[-1] == UNCERTAIN + "seen"
     assert other.shown[-1] == Reason.LOST
@@ -624,7 +624,7 @@ async def test_another_game_takes_over(house, game):
     await house.begin(second)
     assert house.departures == ["shutdown"]
     assert house.server.info["servername"] == "second"
-    player.data_in(text="hello")
+    player.data_in("hello")
     assert second.events == [("sync", 1), "hello"]
     assert game.events == [("connect", 1)]
 

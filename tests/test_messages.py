@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import LocalProtocolError
-from portal.messages import MAX_DEPTH, has_longer_text, is_normal, normalise
+from portal.messages import (
+    MAX_DEPTH,
+    has_longer_text,
+    is_normal,
+    normalise,
+    text_to_message,
+)
 
 
 class Colour(enum.IntEnum):
@@ -165,3 +171,10 @@ def test_normalising_twice_changes_nothing(message):
 )
 def test_a_text_that_is_longer(message, longer):
     assert has_longer_text(message, 5) is longer
+
+
+def test_a_text_alone():
+    assert text_to_message("x") == normalise({"text": "x"}) == {"text": [["x"], {"options": {}}]}
+    message = {"hp": [[1], {"options": {}}]}
+    assert text_to_message(message) is message
+    assert [has_longer_text(text, 5) for text in ("", "12345", "123456")] == [False, False, True]

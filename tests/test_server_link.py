@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from portal.amp.commands import AdminPortal2Server, MsgPortal2Server, Operation
+from portal.amp.payload import dumps
 from portal.config import AmpConfig, Config
 from portal.errors import (
     ConnectionLost,
@@ -42,7 +43,7 @@ class FakeLink:
 
     @staticmethod
     def encode_packed(sessid, kwargs):
-        return pickle.dumps((sessid, kwargs))
+        return dumps(sessid, kwargs)
 
     def send_payload(self, command, payload, answered=None, context=None):
         self.sent.append((command, *pickle.loads(payload)))
@@ -172,7 +173,7 @@ def test_psync_is_answered_with_the_sessions_a_server_has_acknowledged():
 def test_what_is_typed_while_the_server_is_away_arrives_once_behind_the_greeting():
     house = House()
     player = house.player()
-    player.data_in(text="look")
+    player.data_in("look")
     link = house.connected()
     assert [each[0] for each in link.sent[1:]] == [AdminPortal2Server, MsgPortal2Server]
     assert link.texts == ["look"]
@@ -183,9 +184,9 @@ def test_unanswered_messages_of_a_dead_server_are_reported_and_not_sent_again():
     player = house.player()
     first = house.connected()
     first.answer_all()
-    player.data_in(text="done")
+    player.data_in("done")
     first.answer()
-    player.data_in(text="open door")
+    player.data_in("open door")
     first.lose()
     assert any("open door" in text for text in player.shown)
     assert not any("done" in text for text in player.shown)
@@ -197,7 +198,7 @@ def test_a_stock_server_that_died_gets_no_line_for_a_character_that_is_gone():
     player = house.player()
     house.connected().answer_all()
     house.server.link.lose()
-    player.data_in(text="north")
+    player.data_in("north")
     assert house.connected().texts == []
     assert player.shown[-1].endswith("north")
 
@@ -208,7 +209,7 @@ def test_beyond_the_window_messages_wait_in_order_and_follow_the_answers():
     link = house.connected()
     link.answer_all()
     for number in range(6):
-        player.data_in(text=f"{number}" + "x" * 300)
+        player.data_in(f"{number}" + "x" * 300)
     assert [text[0] for text in link.texts] == ["0", "1"]
     assert link.unanswered_bytes + BOX_OVERHEAD <= 1000
     link.answer()
@@ -222,8 +223,8 @@ def test_a_message_larger_than_the_window_goes_by_itself():
     player = house.player()
     link = house.connected()
     link.answer_all()
-    player.data_in(text="x" * 5000)
-    player.data_in(text="y")
+    player.data_in("x" * 5000)
+    player.data_in("y")
     assert len(link.texts) == 1
     link.answer()
     assert link.texts[1] == "y"
@@ -235,7 +236,7 @@ def test_a_server_of_our_own_gets_a_wider_window():
     link = house.connected(library="portal.game")
     link.answer_all()
     for number in range(6):
-        player.data_in(text=str(number))
+        player.data_in(str(number))
     assert len(link.texts) == 6
 
 
@@ -245,7 +246,7 @@ def test_the_window_counts_messages_too():
     link = house.connected()
     link.answer_all()
     for number in range(3):
-        player.data_in(text=str(number))
+        player.data_in(str(number))
     assert link.texts == ["0", "1"]
 
 
@@ -255,7 +256,7 @@ def test_what_waited_for_the_window_is_kept_when_the_server_goes():
     first = house.connected()
     first.answer_all()
     for number in range(5):
-        player.data_in(text=f"line {number}")
+        player.data_in(f"line {number}")
     player.protocol_flags["X"] = 1
     house.handler.sync(player)  # waits with them, and is in the next sync anyway
     first.lose()
@@ -281,7 +282,7 @@ def test_from_the_moment_of_an_order_input_is_held(order, sent, mode):
     link.answer_all()
     house.server.forward_order(order)
     assert link.sent[-1][2] == {"operation": sent, "server_restart_mode": mode}
-    player.data_in(text="later")
+    player.data_in("later")
     assert link.texts == []
     link.answer_all()
     link.lose()
@@ -304,13 +305,13 @@ def test_what_a_server_did_not_begin_is_kept_in_front_of_what_came_later():
     link = house.connected(library="portal.game")
     link.answer_all()
     for number in range(4):
-        player.data_in(text=f"line {number}")
+        player.data_in(f"line {number}")
     house.server.forward_order(Operation.SRELOAD)
-    player.data_in(text="line 4")
+    player.data_in("line 4")
     running = link.asks.pop(0)
     for _ in range(3):
         link.answer(NOT_BEGUN)
-    player.data_in(text="line 5")
+    player.data_in("line 5")
     link.asks.append(running)
     link.lose()
     assert [text for text in player.shown if "not confirmed" in text] == [
@@ -329,9 +330,9 @@ def test_a_server_that_gives_a_message_back_is_sent_no_more():
     link = house.connected()
     link.answer_all()
     for number in range(4):
-        player.data_in(text=f"line {number}")
+        player.data_in(f"line {number}")
     link.answer(NOT_BEGUN)
-    player.data_in(text="line 4")
+    player.data_in("line 4")
     link.answer(NOT_BEGUN)
     assert link.texts == ["line 0", "line 1"]
     assert any("what you type is kept" in text for text in player.shown)
@@ -345,7 +346,7 @@ def test_a_second_psync_replaces_the_older_server():
     player = house.player()
     old = house.connected()
     old.answer_all()
-    player.data_in(text="unanswered")
+    player.data_in("unanswered")
     new = house.psync()
     assert old.closed
     assert old.operations[-1] == Operation.SSHUTD
@@ -389,7 +390,7 @@ def test_a_refused_message_counts_as_answered():
     player = house.player()
     link = house.connected()
     link.answer_all()
-    player.data_in(text="boom")
+    player.data_in("boom")
     link.answer(RemoteAMPError("EXCEPTION", "ValueError"))
     assert player.unanswered == 0
     house.server.send_admin(Operation.PCONNSYNC, player.sessid, sessiondata={})
@@ -472,7 +473,7 @@ def test_players_are_told_once_why_there_is_no_game(order, reason):
     if order is not None:
         house.server.forward_order(order)
     link.lose()
-    player.data_in(text="look")
+    player.data_in("look")
     assert player.shown == [reason]
 
 
@@ -485,8 +486,8 @@ def test_at_the_end_of_the_portal_only_who_types_is_told():
     house.server.forward_order(Operation.SSHUTD)
     link.lose()
     assert player.shown == []
-    player.data_in(text="look")
-    player.data_in(text="look")
+    player.data_in("look")
+    player.data_in("look")
     assert player.shown == [Reason.CLOSING]
 
 

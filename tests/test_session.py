@@ -17,8 +17,12 @@ class Recorder:
     def __init__(self):
         self.taken = []
 
-    def data_in(self, session, /, **kwargs):
-        self.taken.append((session, kwargs))
+    def data_in(self, session, text=None, /, **kwargs):
+        self.taken.append((session, kwargs if text is None else text))
+
+
+class Marked(str):
+    __slots__ = ()
 
 
 class Screen(Session):
@@ -87,9 +91,19 @@ def test_an_idle_session_is_small():
 def test_input_goes_to_the_handler_whatever_its_names(session):
     session.data_in(text="look")
     session.data_in(self=1, session=2, message=3)
+    session.data_in("look")
+    session.data_in("")
+    session.data_in("look", hp=1)
+    session.data_in(Marked("look"))
+    session.data_in()
     assert session.sessionhandler.taken == [
         (session, {"text": "look"}),
         (session, {"self": 1, "session": 2, "message": 3}),
+        (session, "look"),
+        (session, ""),
+        (session, {"text": "look", "hp": 1}),
+        (session, {"text": "look"}),  # to be made plain
+        (session, {}),
     ]
 
 

@@ -21,6 +21,7 @@ from portal.holding import (
     UNCERTAIN_UNNAMED,
     Reason,
 )
+from portal.messages import text_to_message
 from portal.metrics import Metrics
 from portal.session import Session
 from portal.sessionhandler import DROPPED, TOO_MANY_OOB, PortalSessionHandler
@@ -75,9 +76,8 @@ class Link:
         self.sent = []
 
     def send_msg(self, session, message, secret):
-        self.sent.append(
-            (session.sessid, message["text"][0][0] if "text" in message else message, secret)
-        )
+        text = message if isinstance(message, str) else message.get("text", [[message]])[0][0]
+        self.sent.append((session.sessid, text, secret))
 
     def send_admin(self, operation, sessid=0, **kwargs):
         self.sent.append((Operation_name(operation), sessid, *kwargs.values()))
@@ -345,7 +345,7 @@ class TestInput:
         world.bring()
         player = world.player()
         for text in ("1234", "1", "2", "3"):
-            player.data_in(text=text)
+            player.data_in(text)
         assert player.shown == ["Slow down."]
         assert world.metrics.messages_in == 1
 
@@ -806,7 +806,7 @@ class Deliveries(RuleBasedStateMachine):
         for _ in range(count):
             number = next(self.numbers)
             refused = self.world.metrics.inputs_refused
-            player.data_in(text=str(number))
+            player.data_in(str(number)) if number % 2 else player.data_in(text=str(number))
             if self.world.metrics.inputs_refused == refused:
                 self.typed[player.sessid].append(number)
             else:
@@ -831,7 +831,7 @@ class Deliveries(RuleBasedStateMachine):
     def answer(self, count):
         for _ in range(min(count, len(self.link.unanswered))):
             sessid, message, _ = self.link.unanswered[0]
-            self.answered[sessid, int(message["text"][0][0])] += 1
+            self.answered[sessid, int(text_to_message(message)["text"][0][0])] += 1
             self.link.answer()
 
     @precondition(lambda self: self.link is not None)
@@ -869,7 +869,7 @@ class Deliveries(RuleBasedStateMachine):
         for link in getattr(self, "links", ()):
             last = {}
             for sessid, message in link.transmitted:
-                number = int(message["text"][0][0])
+                number = int(text_to_message(message)["text"][0][0])
                 assert number > last.get(sessid, 0)
                 last[sessid] = number
 
@@ -894,7 +894,7 @@ class Deliveries(RuleBasedStateMachine):
 
     def check_every_line(self):
         transmitted = Counter(
-            (sessid, int(message["text"][0][0]))
+            (sessid, int(text_to_message(message)["text"][0][0]))
             for link in self.links
             for sessid, message in link.transmitted
         )

@@ -25,9 +25,12 @@ from portal.holding import (
     judge,
     tell_out_of_character,
 )
-from portal.messages import Message
+from portal.messages import AnyMessage, Message, text_to_message
 from portal.metrics import Metrics
 from portal.session import Session
+
+Sent = tuple[int, AnyMessage, bool]
+"""What a link was given of a session: (sessid, message, secret)."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +42,11 @@ class ServerLink(Protocol):
     its `server_lost` or `keep`; for each PCONN that is answered it calls `session_acknowledged`.
     """
 
-    def send_msg(self, session: Session, message: Message, secret: bool) -> None:
+    def send_msg(self, session: Session, message: AnyMessage, secret: bool) -> None:
         """Send a player's message. The text of a secret one may not be repeated to anybody.
 
+        A message that is a text and nothing else comes as that, a `str`; whoever wants a dict makes
+        it by `portal.messages.text_to_message`.
         Raises PortalError when it can never be sent.
         """
         ...
@@ -99,7 +104,7 @@ class Delivery:
         self.resend = config.server.resend_uncertain
 
     def take(
-        self, session: Session, message: Message, secret: bool, *, released: bool = False
+        self, session: Session, message: AnyMessage, secret: bool, *, released: bool = False
     ) -> None:
         """Take a message: it is sent, kept, or refused with a word to the player.
 
@@ -107,7 +112,7 @@ class Delivery:
         """
         link = self.link
         if link is None or (self.absence.away and not released):
-            self._hold(session, message, secret)
+            self._hold(session, text_to_message(message), secret)
             return
         session.unanswered += 1
         if session.unanswered >= self.unanswered_limit and not session.input_paused:
@@ -119,7 +124,7 @@ class Delivery:
             self.settle(session)
             self.metrics.inputs_refused += 1
             log.warning("input_not_sent", sessid=session.sessid, reason=str(error))
-            if extract_text(message) is not None:
+            if extract_text(text_to_message(message)) is not None:
                 self.tell(session, NOT_SENT)
 
     def settle(self, session: Session) -> None:
@@ -148,7 +153,7 @@ class Delivery:
         if self.absence.must_tell(session.sessid):
             self.tell(session, self.absence.reason.value)
 
-    def take_back_uncertain(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
+    def take_back_uncertain(self, uncertain: Iterable[Sent]) -> None:
         """Take back (sessid, message, secret) that were sent and never answered, in their order.
 
         What shall be sent again goes in front of everything kept, and goes out at once if these
@@ -161,7 +166,7 @@ class Delivery:
             if session is None:
                 continue
             self.settle(session)
-            verdict = judge(message, secret, self.resend)
+            verdict = judge(text_to_message(message), secret, self.resend)
             if verdict.resend is not None:
                 self.metrics.inputs_redelivered += 1
                 again.setdefault(sessid, []).append((verdict.resend, secret))
@@ -173,7 +178,7 @@ class Delivery:
             self.release()
 
     def take_back_unsent(
-        self, sessid: int, message: Message, secret: bool, *, first: bool = False
+        self, sessid: int, message: AnyMessage, secret: bool, *, first: bool = False
     ) -> None:
         """Take back a message that the link took and did not send; it is kept behind the others.
 
@@ -184,7 +189,7 @@ class Delivery:
         if session is not None:
             self.settle(session)
             self.metrics.inputs_held += 1
-            self.holding.restore(sessid, [(message, secret)], first=first)
+            self.holding.restore(sessid, [(text_to_message(message), secret)], first=first)
 
     def release(self) -> None:
         """Send all that is kept; then the Server is no longer away.

@@ -32,7 +32,7 @@ from portal.amp.link import Answered
 from portal.amp.payload import copy_value
 from portal.errors import ConnectionLost, PortalError, RemoteAMPError
 from portal.game import GameServer
-from portal.messages import Message
+from portal.messages import Message, text_to_message
 from portal.server_link import RESTART_MODES, LinkedServer
 
 log = structlog.get_logger(__name__)
@@ -151,8 +151,10 @@ class LocalLink:
         return len(self._asks)
 
     @staticmethod
-    def encode_packed(sessid: int | list[int], kwargs: Mapping[str, Any]) -> Payload:
+    def encode_packed(sessid: int | list[int], kwargs: Mapping[str, Any] | str) -> Payload:
         """Copy what the game is to get."""
+        if isinstance(kwargs, str):
+            return sessid, text_to_message(kwargs)
         return sessid, {key: _copy(value) for key, value in kwargs.items()}
 
     def send_payload(

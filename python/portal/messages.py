@@ -1,7 +1,9 @@
 """Messages: what travels between a player and the game, always as `name: [args, kwargs]`.
 
-Callers may write a message in several short ways; `normalise` turns each of them into the one
-form that goes over the wire (rules of Evennia's `clean_senddata`):
+Nearly every message is a text and nothing else. It goes most of its way as that `str`, and becomes
+a message (`text_to_message`) where it is kept or looked into. Callers may write a message in
+several short ways; `normalise` turns each of them into the one form that goes over the wire (rules
+of Evennia's `clean_senddata`):
 
 | written                                | normalised                                         |
 |----------------------------------------|----------------------------------------------------|
@@ -23,6 +25,9 @@ from portal.errors import LocalProtocolError
 Message = dict[str, list[Any]]
 """One or more commands by name, in the order of sending: `{name: [args: list, kwargs: dict]}`."""
 
+AnyMessage = Message | str
+"""A message, or the text that is all of one."""
+
 # Deeper than any client's data; a value that holds itself would never end.
 MAX_DEPTH = 64
 
@@ -35,6 +40,11 @@ _CONVERSIONS: tuple[tuple[type | UnionType, Callable[[Any], Any]], ...] = (
     (float, float),
     (bytes | bytearray, lambda value: value.decode("utf-8", "replace")),
 )
+
+
+def text_to_message(message: AnyMessage) -> Message:
+    """Make the message of a text that goes alone; what is a message already is returned."""
+    return {"text": [[message], {"options": {}}]} if isinstance(message, str) else message
 
 
 def normalise(message: Mapping[str, Any]) -> Message:
@@ -52,7 +62,7 @@ def normalise(message: Mapping[str, Any]) -> Message:
     if len(message) == 1:
         text = message.get("text")
         if type(text) is str:  # nearly every message
-            return {"text": [[text], {"options": {}}]}
+            return text_to_message(text)
     options = message.get("options")
     shared = _clean_mapping(options, 0) if isinstance(options, Mapping) else {}
     result: Message = {}
@@ -90,8 +100,10 @@ def is_normal(message: Mapping[str, Any]) -> bool:
     return name == "prompt" or "prompt" not in message
 
 
-def has_longer_text(message: Message, limit: int) -> bool:
+def has_longer_text(message: AnyMessage, limit: int) -> bool:
     """Whether a normalised message holds a text of the player with more than `limit` characters."""
+    if isinstance(message, str):
+        return len(message) > limit
     text = message.get("text")
     if text is None:
         return False

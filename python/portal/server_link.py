@@ -27,9 +27,10 @@ from portal.amp.commands import (
 )
 from portal.amp.link import Answered
 from portal.config import AmpConfig
+from portal.delivery import Sent
 from portal.errors import ConnectionLost, RemoteAMPError, RemoteProtocolError, ServerUnavailable
 from portal.holding import Reason
-from portal.messages import Message
+from portal.messages import AnyMessage
 from portal.session import Session
 from portal.sessionhandler import PortalSessionHandler
 from portal.supervisor import Supervisor
@@ -68,8 +69,11 @@ class GameLink(Protocol):
         """How many messages have not been answered."""
         ...
 
-    def encode_packed(self, sessid: int | list[int], kwargs: Mapping[str, Any], /) -> Any:
-        """Make the payload for `send_payload`, whose length counts against the window."""
+    def encode_packed(self, sessid: int | list[int], kwargs: Mapping[str, Any] | str, /) -> Any:
+        """Make the payload for `send_payload`, whose length counts against the window.
+
+        A text in place of kwargs is a message that is nothing else.
+        """
         ...
 
     def send_payload(
@@ -113,8 +117,8 @@ class LinkedServer:
         self.link: GameLink | None = None
         self.info: dict[str, Any] = {}
         self.waiting: deque[Outgoing] = deque()
-        self._uncertain: list[tuple[int, Message, bool]] = []
-        self._not_begun: list[tuple[int, Message, bool]] = []
+        self._uncertain: list[Sent] = []
+        self._not_begun: list[Sent] = []
         self.window_bytes = config.window_bytes
         self._operations = {
             Operation.SLOGIN: self._login,
@@ -127,7 +131,7 @@ class LinkedServer:
 
     # ---- to the Server: the ServerLink of the sessionhandler
 
-    def send_msg(self, session: Session, message: Message, secret: bool) -> None:
+    def send_msg(self, session: Session, message: AnyMessage, secret: bool) -> None:
         """Send a player's message; the sessionhandler hears when it is answered.
 
         `secret` is kept with it until then: a text that must not be repeated to anybody.
@@ -147,7 +151,7 @@ class LinkedServer:
         self,
         command: type[PackedCommand],
         sessid: int,
-        kwargs: dict[str, Any],
+        kwargs: dict[str, Any] | str,
         answered: Answered,
         context: Any,
     ) -> None:
@@ -181,9 +185,7 @@ class LinkedServer:
             command, payload, answered, context = self.waiting.popleft()
             link.send_payload(command, payload, answered, context)
 
-    def _message_answered(
-        self, context: tuple[int, Message, bool], error: Exception | None
-    ) -> None:
+    def _message_answered(self, context: Sent, error: Exception | None) -> None:
         if error is not None:
             if isinstance(error, ConnectionLost):
                 self._uncertain.append(context)
@@ -196,7 +198,7 @@ class LinkedServer:
         if self.waiting:
             self._send_waiting()
 
-    def _give_back(self, context: tuple[int, Message, bool]) -> None:
+    def _give_back(self, context: Sent) -> None:
         """Take note that a Server leaves, ordered or not: it has not begun with this message.
 
         It is kept from when the link is gone, and with it all that the Server still gives back.

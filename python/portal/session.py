@@ -6,7 +6,7 @@ and the hooks by which messages go in and out. It knows no socket, task or clock
 
 The way of a line:
 
-    IN   a protocol calls session.data_in(text=line)  ->  sessionhandler.data_in
+    IN   a protocol calls session.data_in(line)  ->  sessionhandler.data_in
     OUT  sessionhandler.data_out  ->  session.data_out(message)  ->  session.send_text(...)
 """
 
@@ -78,8 +78,8 @@ class SessionHandler(Protocol):
         """Whether the game still has to answer something that the player said."""
         ...
 
-    def data_in(self, session: "Session", /, **kwargs: Any) -> None:
-        """Take in a message of a player."""
+    def data_in(self, session: "Session", text: str | None = None, /, **kwargs: Any) -> None:
+        """Take in a message of a player: a text alone, or commands by name."""
         ...
 
 
@@ -254,8 +254,13 @@ class Session:
 
     # ---- messages
 
-    def data_in(self, /, **kwargs: Any) -> None:
-        """Take a message from the player: `text="look"`, or any command by name."""
+    def data_in(self, text: str | None = None, /, **kwargs: Any) -> None:
+        """Take a message from the player: a text, or any commands by name (`text="look"`)."""
+        if type(text) is str and not kwargs:  # nearly every message
+            self.sessionhandler.data_in(self, text)
+            return
+        if text is not None:
+            kwargs = {"text": text, **kwargs}
         self.sessionhandler.data_in(self, **kwargs)
 
     def data_out(self, message: Mapping[str, Any] | str | None = None, /, **kwargs: Any) -> None:

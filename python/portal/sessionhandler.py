@@ -21,10 +21,10 @@ import structlog
 from portal.amp.commands import Operation
 from portal.bot_request import ConnectBot, refuse_bot
 from portal.config import Config
-from portal.delivery import Delivery, ServerLink
+from portal.delivery import Delivery, Sent, ServerLink
 from portal.errors import ServerUnavailable
 from portal.holding import Reason
-from portal.messages import Message, has_longer_text, normalise
+from portal.messages import AnyMessage, has_longer_text, normalise
 from portal.metrics import Metrics
 from portal.roster import Roster
 from portal.session import Session
@@ -128,8 +128,8 @@ class PortalSessionHandler:
 
     # ---- messages
 
-    def data_in(self, session: Session, /, **kwargs: Any) -> None:
-        """Take a player's message in: it is sent to the Server, kept for it, or refused.
+    def data_in(self, session: Session, text: str | None = None, /, **kwargs: Any) -> None:
+        """Take a player's message in, a text or else kwargs: it is sent, kept, or refused.
 
         A refused message is counted and the player is told, now and then. When the Server is behind
         with its answers the session is paused; what it has read already is still taken.
@@ -140,7 +140,7 @@ class PortalSessionHandler:
         throttle = session.throttle
         if throttle is None:
             throttle = session.throttle = Throttle(self.limits)
-        if "text" in kwargs:
+        if text is not None or "text" in kwargs:
             if not throttle.commands.take(now):
                 self.metrics.commands_throttled += 1
                 self._throttle(session, throttle, now, self.limits.too_fast_text)
@@ -151,7 +151,7 @@ class PortalSessionHandler:
             self.metrics.oob_throttled += 1
             self._throttle(session, throttle, now, TOO_MANY_OOB)
             return
-        message = normalise(kwargs)
+        message = normalise(kwargs) if text is None else text
         if self.limits.line_characters and has_longer_text(message, self.limits.line_characters):
             self.metrics.lines_too_long += 1
             self._throttle(session, throttle, now, self.limits.say_too_long())
@@ -245,14 +245,14 @@ class PortalSessionHandler:
         """Tell every player of another reason why the Server is away; nothing if it is not."""
         self.delivery.explain_absence(reason)
 
-    def server_lost(self, uncertain: Iterable[tuple[int, Message, bool]]) -> None:
+    def server_lost(self, uncertain: Iterable[Sent]) -> None:
         """Take back what a Server was sent and never answered: (sessid, message, secret), in order.
 
         Call it after `begin_holding` and before `keep`; `portal.holding.judge` decides about each.
         """
         self.delivery.take_back_uncertain(uncertain)
 
-    def keep(self, sessid: int, message: Message, secret: bool, *, first: bool = False) -> None:
+    def keep(self, sessid: int, message: AnyMessage, secret: bool, *, first: bool = False) -> None:
         """Take back a message that never reached the game; see `Delivery.take_back_unsent`."""
         self.delivery.take_back_unsent(sessid, message, secret, first=first)
 

@@ -50,6 +50,13 @@ def test_any_plain_message(kwargs):
     assert payload.loads(data, OBJECTS) == (7, kwargs)
 
 
+@pytest.mark.parametrize("text", ["look", "", "\ud800", "x" * 70_000])
+def test_a_text_alone_is_sent_as_its_message(text):
+    data = payload.dumps(7, text)
+    assert pickle.loads(data) == (7, {"text": [[text], {"options": {}}]})
+    assert payload.loads(data, PLAIN) == pickle.loads(data)
+
+
 @pytest.mark.parametrize(
     "kwargs",
     [

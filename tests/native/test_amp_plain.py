@@ -227,6 +227,17 @@ def test_a_text_alone(sessid, text):
     assert read(data) == (message, READ)  # by one that was not asked for texts
 
 
+@pytest.mark.parametrize("text", ["hi", "", "\N{SNOWMAN}" * 300, "options", "a" * 2**16])
+@pytest.mark.parametrize("sessid", [0, 70_000, 2**63, [1, 2]])
+def test_a_text_alone_is_written_like_its_message(sessid, text):
+    message = {"text": [[text], {"options": {}}]}
+    written = dump_packed(sessid, text)
+    assert (written is None) == (sessid == 2**63)
+    if written is not None:
+        assert pickle.loads(written) == (sessid, message)
+        assert len(text) == 2**16 or written == dump_packed(sessid, message)
+
+
 def test_a_text_alone_at_every_cut():
     data = pickle.dumps((7, {"text": [["hi"], {"options": {}}]}))
     for size in range(1, 120):
@@ -301,6 +312,11 @@ def test_keys_that_came_before():
 
 class Text(str):
     __slots__ = ()
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a" * (2**16 + 1), Text("hi")])
+def test_texts_that_are_not_written(text):
+    assert dump_packed(7, text) is None
 
 
 class Kwargs(dict):

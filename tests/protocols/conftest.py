@@ -80,7 +80,11 @@ class FakeHandler:
     def disconnect(self, session):
         self.heard.append("disconnect")
 
-    def data_in(self, session, /, **kwargs):
+    def data_in(self, session, text=None, /, **kwargs):
+        if text is not None:
+            assert not kwargs
+            self.heard.append(text)
+            return
         (name,) = kwargs
         self.heard.append(kwargs[name] if name == "text" else kwargs)
 
@@ -422,8 +426,8 @@ class Sessions:
         if session in self.sessions:
             self.sessions.remove(session)
 
-    def data_in(self, session, /, **kwargs):
-        self.heard.append(kwargs)
+    def data_in(self, session, text=None, /, **kwargs):
+        self.heard.append(kwargs if text is None else {"text": text})
 
 
 class Site:

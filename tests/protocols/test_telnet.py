@@ -10,6 +10,7 @@ import trio
 
 from portal.config import Config, LimitsConfig, TelnetConfig
 from portal.hub.hub import Hub
+from portal.messages import text_to_message
 from portal.metrics import Metrics
 from portal.protocols.telnet import TelnetProtocol
 from portal.sessionhandler import PortalSessionHandler
@@ -300,7 +301,7 @@ def test_a_player_may_see_what_they_typed(world):
 def test_what_was_hidden_is_not_shown_when_the_game_answers_at_once(world, monkeypatch):
     world.session.protocol_flags["LOCALECHO"] = True
 
-    def show_again(session, **message):
+    def show_again(session, _text):
         session.data_out(text="Welcome!", options={"echo": True})
 
     monkeypatch.setattr(world.session.sessionhandler, "data_in", show_again)
@@ -641,7 +642,7 @@ class Link:
         self.told = []
 
     def send_msg(self, session, message, secret):
-        (text,), _ = message["text"]
+        (text,), _ = text_to_message(message)["text"]
         self.told.append((session.sessid, text, secret))
         self.handler.data_out_to(session.sessid, {"text": [[f"|gyou say|n {text}"], {}]})
         self.handler.message_answered(session.sessid)

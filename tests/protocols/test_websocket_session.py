@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portal.config import Config, LimitsConfig, WebSocketConfig
 from portal.hub.hub import Hub
 from portal.hub.listener import Admission
+from portal.messages import text_to_message
 from portal.metrics import Metrics
 from portal.protocols.websocket import WebSocketProtocol
 from portal.protocols.websocket_session import (
@@ -364,7 +365,7 @@ def test_a_player_may_see_what_they_typed(world):
 def test_what_was_hidden_is_not_shown_when_the_game_answers_at_once(world, monkeypatch):
     world.session.protocol_flags["LOCALECHO"] = True
 
-    def show_again(session, **message):
+    def show_again(session, _text):
         session.data_out(text="Welcome!", options={"echo": True})
 
     monkeypatch.setattr(world.session.sessionhandler, "data_in", show_again, raising=False)
@@ -581,8 +582,8 @@ def test_what_comes_behind_a_close_of_ours_is_not_heard(world, peer):
 def test_a_session_that_ends_in_the_midst_of_its_messages(world, peer):
     """As by a game in the same process, which answers at once."""
 
-    def disconnect(session, /, **kwargs):
-        world.handler.heard.append(kwargs["text"])
+    def disconnect(session, text):
+        world.handler.heard.append(text)
         session.disconnect("enough")
 
     world.handler.data_in = disconnect
@@ -693,7 +694,7 @@ class Link:
         self.told = []
 
     def send_msg(self, session, message, secret):
-        (name, (args, _)), *_ = message.items()
+        (name, (args, _)), *_ = text_to_message(message).items()
         self.told.append((session.sessid, name, args, secret))
         self.handler.data_out_to(session.sessid, {"text": [[f"you say {args}"], {}]})
         self.handler.message_answered(session.sessid)

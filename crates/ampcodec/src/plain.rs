@@ -213,6 +213,21 @@ pub fn plain_text(pickle: &[u8]) -> Option<(i64, &[u8])> {
 /// What stands before a value's first opcode: protocol 5.
 pub const HEADER: [u8; 2] = [0x80, 5];
 
+/// Append what stands behind the number of the message that [`plain_text`] finds, to its end.
+///
+/// # Panics
+///
+/// For a text of 4 GiB and more.
+pub fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    for part in BEFORE_TEXT {
+        put(out, part);
+    }
+    put_leaf(out, Leaf::Text(text));
+    for part in AFTER_TEXT {
+        put(out, part);
+    }
+}
+
 /// Append the opcode of one part, as protocol 5 writes it.
 ///
 /// Text and bytes of 4 GiB and more have no place in a message.

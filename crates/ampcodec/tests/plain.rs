@@ -1,7 +1,7 @@
 //! The opcodes of plain values: read as they were written, and never past the end.
 
 use ampcodec::payload::{Scanner, Verdict};
-use ampcodec::plain::{HEADER, Leaf, Part, Parts, plain_text, put};
+use ampcodec::plain::{HEADER, Leaf, Part, Parts, plain_text, put, put_text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -122,6 +122,13 @@ fn a_text_alone_is_found_with_and_without_a_memo() {
         }
         assert_eq!(plain_text(&written(&memoized)), Some((7, &b"hi"[..])));
     }
+}
+
+#[test]
+fn a_text_alone_is_written_as_its_parts() {
+    let mut pickle = written(&[Part::Leaf(Leaf::Int(7))]);
+    put_text(&mut pickle, b"hi");
+    assert_eq!(pickle, written(&text_message()));
 }
 
 #[test]

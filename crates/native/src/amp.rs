@@ -102,7 +102,7 @@ pub fn encode_answer<'py>(py: Python<'py>, tag: &[u8]) -> PyResult<Bound<'py, Py
     })
 }
 
-/// Pickle `(sessid, kwargs)`; None when that is a task for `pickle.dumps`.
+/// Pickle `(sessid, kwargs)`, or a message of a text in their place; None when that is a task for `pickle.dumps`.
 #[pyfunction]
 pub fn dump_packed<'py>(
     sessid: &Bound<'py, PyAny>,

@@ -1,6 +1,6 @@
 //! A plain pickle out of Python's values, without a call of `pickle.dumps`.
 
-use ampcodec::plain::{HEADER, Leaf, Part, put};
+use ampcodec::plain::{HEADER, Leaf, Part, put, put_text};
 use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 4096;
 /// Bytes of one message, for the same reason.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Append the pickle of `(sessid, kwargs)`.
+/// Append the pickle of `(sessid, kwargs)`; a text in place of kwargs is a message of that text.
 ///
 /// `None`, with anything in `out`, for all that `pickle.dumps` has to see: other types than None,
 /// booleans, integers of 64 bits, floats, text, bytes, lists, tuples and dicts, each exactly; lone
@@ -28,6 +28,14 @@ pub fn put_message(
     out.extend_from_slice(&HEADER);
     let mut writer = Writer { out, values: 0 };
     writer.value(sessid, 0)?;
+    if let Some(text) = exactly::<PyString>(kwargs) {
+        let text = text.to_str().ok()?.as_bytes();
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        put_text(writer.out, text);
+        return Some(());
+    }
     writer.value(kwargs, 0)?;
     writer.part(Part::TupleOf(2));
     writer.part(Part::Stop);

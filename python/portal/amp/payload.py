@@ -22,6 +22,7 @@ from typing import Any
 from portal._native import OBJECTS, PLAIN, dump_packed, scan_pickle
 from portal.amp.stand_ins import Budget, Normaliser
 from portal.errors import LocalProtocolError, RemoteProtocolError
+from portal.messages import text_to_message
 
 PROTOCOL = 5
 # What picklers raise for values of classes that cannot be pickled.
@@ -41,16 +42,18 @@ UNREADABLE = (
 Packed = tuple[int | list[int], dict[Any, Any]]
 
 
-def dumps(sessid: int | list[int], kwargs: Mapping[str, Any]) -> bytes:
+def dumps(sessid: int | list[int], kwargs: Mapping[str, Any] | str) -> bytes:
     """Pickle the number of a session (or several numbers) with a message or an operation.
 
+    A text in place of them is a message that is nothing else.
     Give it plain values only: a class of ours would be an import on the other side.
     Raises LocalProtocolError when something in it cannot be pickled.
     """
     if (data := dump_packed(sessid, kwargs)) is not None:
         return data
     try:
-        return pickle.dumps((sessid, kwargs), PROTOCOL)
+        message = text_to_message(kwargs) if isinstance(kwargs, str) else kwargs
+        return pickle.dumps((sessid, message), PROTOCOL)
     except UNPICKLABLE as error:
         raise LocalProtocolError(f"the message cannot be pickled: {error}") from error
 

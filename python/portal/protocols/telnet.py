@@ -151,7 +151,7 @@ class TelnetSession(PlayerSession):
                 others = self.protocol.config.telnet.more_encodings
                 text = decode_text(event, codec.encoding, others)
             echoed = self._flags.get("LOCALECHO") and not codec.hidden
-            self.data_in(text=text)
+            self.data_in(text)
             if echoed:
                 self.echo_line(text)
         if self.settled:
@@ -320,7 +320,7 @@ class TelnetSession(PlayerSession):
                     log.info("line_too_long", sessid=self.sessid, limit=limit)
             case Command(0):  # NUL between lines
                 if text := self.protocol.config.telnet.idle_command:
-                    self.data_in(text=text)
+                    self.data_in(text)
             case SubnegotiationTooLong(limit):
                 self.protocol.metrics.subnegotiations_too_long += 1
                 log.debug("subnegotiation_too_long", sessid=self.sessid, limit=limit)

@@ -264,7 +264,10 @@ class WebSocketSession(PlayerSession):
                     self._tell_too_long()
                 else:
                     echoed = self._flags.get("LOCALECHO") and not self._hidden
-                    self.data_in(text=[[text], kwargs] if kwargs else text)
+                    if kwargs:
+                        self.data_in(text=[[text], kwargs])
+                    else:
+                        self.data_in(text)
                     if echoed:
                         self.echo_line(text)
             elif name == "websocket_close":
