@@ -6,6 +6,7 @@ not to test that, but to see that a test asks of the game what the game does.
 """
 
 import os
+import signal
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,11 @@ import pytest
 
 from evennia_crowd import open_crowd
 from evennia_game import Game, make_templates
+
+# A shell has it ignored by what it runs in the background, and by all that comes of that: launcher
+# and Servers, which are ended by it here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[3]
 # Each way in with the release that most games run, and the newest one with the usual way.
