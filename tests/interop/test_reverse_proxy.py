@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import json
-import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
@@ -180,7 +179,7 @@ async def test_while_the_game_restarts():
         async with fronting(upstream) as (portal, port):
             browser = visit(port)
             assert (await ask(browser, "/echo"))[0].status == 200
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             await in_thread(process.wait)
             eyes = {"Accept": "text/html"}
             answer, body = await ask(browser, "/echo", headers=eyes)
