@@ -338,7 +338,27 @@ class Application:
                 await answer(send, 404, b"")
 
 
-class Browser:
+class Reader:
+    """Takes apart what comes in `data`, of which `more()` gets more."""
+
+    async def until(self, end):
+        while end not in self.data:
+            await self.more()
+        taken, _, self.data = self.data.partition(end)
+        return taken + end
+
+    async def exactly(self, size):
+        taken = bytearray()
+        while True:
+            left = size - len(taken)
+            taken += self.data[:left]
+            self.data = self.data[left:]
+            if len(taken) == size:
+                return bytes(taken)
+            await self.more()
+
+
+class Browser(Reader):
     """The far end of a connection."""
 
     def __init__(self, sock):
@@ -380,22 +400,6 @@ class Browser:
             assert await self.exactly(2) == b"\r\n"
         assert await self.exactly(2) == b"\r\n"
         return body
-
-    async def until(self, end):
-        while end not in self.data:
-            await self.more()
-        taken, _, self.data = self.data.partition(end)
-        return taken + end
-
-    async def exactly(self, size):
-        taken = bytearray()
-        while True:
-            left = size - len(taken)
-            taken += self.data[:left]
-            self.data = self.data[left:]
-            if len(taken) == size:
-                return bytes(taken)
-            await self.more()
 
     async def more(self):
         piece = await self.stream.receive_some(65536)
@@ -554,7 +558,7 @@ class Game:
         return [tuple(line.split(": ", 1)) for line in lines]
 
 
-class Visitor:
+class Visitor(Reader):
     """One connection of the Portal, at the game's end."""
 
     def __init__(self, game, stream):
@@ -570,12 +574,6 @@ class Visitor:
         if not piece:
             raise EOFError
         self.data += piece
-
-    async def until(self, end):
-        while end not in self.data:
-            await self.more()
-        taken, _, self.data = self.data.partition(end)
-        return taken + end
 
     async def head(self):
         head = await self.until(b"\r\n\r\n")
@@ -594,16 +592,6 @@ class Visitor:
             body = await self.exactly(int(fields["content-length"]))
         self.game.bodies.append(body)
         return body
-
-    async def exactly(self, size):
-        taken = bytearray()
-        while True:
-            left = size - len(taken)
-            taken += self.data[:left]
-            self.data = self.data[left:]
-            if len(taken) == size:
-                return bytes(taken)
-            await self.more()
 
 
 class ProxySite(Site):
