@@ -145,10 +145,19 @@ def test_nothing_to_do(launcher):
     link = FakeLink()
     obey(launcher, link, Operation.SSHUTD)
     connect(launcher)
-    obey(launcher, link, Operation.SSTART)
-    connect(launcher, connected=False)
     assert launcher.supervisor.calls == []
     assert link.told == []
+
+
+def test_a_server_that_comes_back_before_the_order_to_start_it(launcher):
+    """The launcher saw a Portal without one, and waits for the word that it is there."""
+    connect(launcher)
+    link = FakeLink()
+    obey(launcher, link, Operation.SSTART)
+    assert launcher.supervisor.calls == []
+    assert [status[1] for status in link.told] == [True]
+    connect(launcher, connected=False)
+    assert len(link.told) == 1
 
 
 @pytest.mark.parametrize("connected", [True, False])

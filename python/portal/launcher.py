@@ -4,7 +4,7 @@ It dials in once for each call of its command line, asks for the status (MsgStat
 order (MsgLauncher2Portal). Where it has to wait for something, that is the status as a call:
 
     order             while a Server is linked           while there is none
-    SSTART            -                                  start one; told when it is linked
+    SSTART            told at once                       start one; told when it is linked
     SRELOAD, SRESET   pass it on; told when it is gone   start one; told when it is linked
     SSHUTD            pass it on; told when it is gone   -
     PSHUTD            stop the Portal                    stop the Portal
@@ -110,8 +110,10 @@ class Launcher:
         if order == Operation.PSHUTD:
             self.supervisor.order(order)
         elif order == Operation.SSTART or (order in RELOADS and not connected):
-            if not connected:
-                self._wait(link, wants_server=True)
+            self._wait(link, wants_server=True)
+            if connected:  # one of an earlier Portal, that came back since the launcher asked
+                self.tell()
+            else:
                 self.supervisor.start(self._choose_command(arguments))
         elif order in RELOADS or order == Operation.SSHUTD:
             if connected:

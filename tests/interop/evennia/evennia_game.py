@@ -162,17 +162,21 @@ class Game:
     def launch(self, *words, check=True, **environment):
         """Run `evennia WORDS`; returns it with all that it printed as `stdout`."""
         command = [self.python.with_name("evennia"), *words]
-        done = subprocess.run(
-            command,
-            cwd=self.directory,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LAUNCHER_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.directory,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LAUNCHER_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            printed = (error.stdout or b"").decode()
+            raise self.failed(f"evennia {words} did not end: {printed}") from error
         self.processes()
         if check and done.returncode:
             raise self.failed(f"evennia {words} returned {done.returncode}: {done.stdout}")
