@@ -51,11 +51,15 @@ def flush(agenda):
     agenda.flush_later(Stub())
 
 
+def flush_layer(agenda):
+    agenda.flush_layer_later(Stub())
+
+
 def bury(agenda):
     agenda.bury_later(Stub(), None)
 
 
-@pytest.mark.parametrize("note", [flush, bury])
+@pytest.mark.parametrize("note", [flush, flush_layer, bury])
 def test_only_the_first_note_wakes_and_only_a_sleeper(world, note):
     agenda = world.agenda
     assert agenda.empty

@@ -56,6 +56,25 @@ async def test_what_a_deadline_writes_wakes_the_hub(hub, connect, mock_clock):
     assert await peer.read(10) == b"time is up"
 
 
+async def test_what_a_layer_writes_leaves_with_the_tick_it_was_flushed_in(hub, connect, metrics):
+    recorder, peer = connect(hub)
+
+    class Layer:
+        def __init__(self):
+            self.ticks = []
+
+        def flush(self):
+            self.ticks.append(metrics.ticks)
+            recorder.connection.write(b"all of it")
+            return 0
+
+    layer = Layer()
+    await trio.testing.wait_all_tasks_blocked()
+    hub.flush_later(layer)
+    assert await peer.read(9) == b"all of it"
+    assert layer.ticks == [metrics.ticks]
+
+
 async def test_the_clock_stands_still_within_a_tick(hub, connect, until, mock_clock):
     seen = []
 

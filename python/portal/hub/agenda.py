@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from portal.config import HubConfig
 from portal.hub.poller import LINK, Poller
+from portal.hub.protocol import Flushable
 from portal.hub.slow_peers import SlowPeers
 from portal.hub.timers import Timers
 from portal.metrics import Metrics
@@ -50,7 +51,7 @@ class Agenda:
         self.receive_bytes = config.receive_bytes
         self.slow_peers = SlowPeers(config, metrics, timers)
         self.urgent: list[Connection] = []
-        self.dirty: list[Connection] = []
+        self.dirty: list[Flushable] = []
         self.doomed: list[tuple[Connection, Exception | None]] = []
         self.asleep = False
         self.stopping = False
@@ -75,6 +76,15 @@ class Agenda:
     def flush_later(self, connection: "Connection") -> None:
         """Have the connection flushed at the end of the tick; call it once until then."""
         (self.urgent if connection._rank is LINK else self.dirty).append(connection)
+        if self.asleep:
+            self._wake()
+
+    def flush_layer_later(self, layer: Flushable) -> None:
+        """Have a layer above a connection flushed at the end of the tick; call it once until then.
+
+        What it then writes to its connection leaves with the same tick.
+        """
+        self.dirty.append(layer)
         if self.asleep:
             self._wake()
 

@@ -31,7 +31,7 @@ from portal.hub.agenda import Agenda
 from portal.hub.connection import Connection
 from portal.hub.dialler import dial_tcp, dial_unix
 from portal.hub.poller import GUEST, LINK, PLAYER, READABLE, Event, Poller
-from portal.hub.protocol import ConnectionProtocol
+from portal.hub.protocol import ConnectionProtocol, Flushable
 from portal.hub.sockets import prepare
 from portal.hub.timers import DeadlineQueue, T, Timers
 from portal.metrics import Metrics
@@ -109,6 +109,15 @@ class Hub:
         Make one for each kind of deadline, at the start: it is swept as long as the hub runs.
         """
         return self._timers.make_queue(seconds, expired)
+
+    def flush_later(self, layer: Flushable) -> None:
+        """Have `layer.flush()` called at the end of the tick; call it once until then.
+
+        For what stands between a protocol and its connection and works best on all that a tick
+        has written: encryption, compression. It writes to the connection, whose own flush follows.
+        It must not raise.
+        """
+        self._agenda.flush_layer_later(layer)
 
     def add_socket(
         self,
@@ -286,8 +295,8 @@ class Hub:
             sent += connection.flush()
         urgent.clear()
         end = perf_counter() + self.config.phase_seconds
-        for connection in dirty:
-            sent += connection.flush()
+        for each in dirty:
+            sent += each.flush()
             done += 1
             if perf_counter() > end:
                 break

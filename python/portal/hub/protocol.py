@@ -24,6 +24,13 @@ class ConnectionProtocol(Protocol):
         """
 
 
+class Flushable(Protocol):
+    """What has something to do at the end of a tick: a connection, or a layer above one."""
+
+    def flush(self) -> int:
+        """Send on what was written since; returns how many bytes the kernel took."""
+
+
 class Nobody:
     """The protocol of a connection that nobody listens to."""
 
